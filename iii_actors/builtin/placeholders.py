@@ -1,0 +1,35 @@
+"""Built-in workers that appear in the worker list and have no functions yet (config-and-cli.md §2, §4)."""
+
+from __future__ import annotations
+
+from iii_actors.builtin.base import Builtin
+
+__all__ = ["Configuration", "Listeners", "Observability", "Telemetry"]
+
+
+class _Quiet(Builtin):
+    """Listed, and nothing else."""
+
+    always_on = True
+
+    def set_up(self) -> None:
+        pass
+
+    def tear_down(self) -> None:
+        pass
+
+
+class Telemetry(_Quiet):
+    description = "Usage reports of other engines: accepted in the configuration, and nothing is ever sent."
+
+
+class Observability(_Quiet):
+    description = "The engine's log; traces and metrics come in a later version."
+
+
+class Listeners(_Quiet):
+    description = "The listeners that workers connect to."
+
+
+class Configuration(_Quiet):
+    description = "Shared configuration entries; they come in a later version."

@@ -1,0 +1,124 @@
+"""A worker's connection as an actor: whatever is said to that worker goes through it, in order (core.md §13)."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from msgspec import Raw
+
+from iii_actors.actor import LightActor, handles
+from iii_actors.core.messages import Completed, Drop, Forward, Pong, Send, Writable
+from iii_actors.wire import messages as wire
+from iii_actors.wire.codec import Part, encode, encode_parts, is_empty_object
+from iii_actors.wire.trace import forwarded_baggage, valid_traceparent
+
+__all__ = ["Connection", "Outlet"]
+
+_LARGE: Final = 16384
+"""Payloads of this many bytes and more are not copied into the message but written beside it."""
+_ZERO: Final = Raw(b"0")
+
+
+class Outlet(Protocol):
+    """The socket's side: takes whole messages, writes them in order, never blocks."""
+
+    def write(self, payload: bytes) -> None:
+        """Queue one text message."""
+
+    def write_parts(self, parts: list[Part]) -> None:
+        """Queue one text message given in parts."""
+
+    def pong(self, payload: bytes) -> None:
+        """Queue a pong."""
+
+    def flush(self) -> None:
+        """Write what the socket takes now; the rest leaves when it has room again."""
+
+    def drop(self, code: int | None, reason: str) -> None:
+        """End the connection after what is queued: see :class:`~iii_actors.core.messages.Drop`."""
+
+
+class Connection(LightActor):
+    """Encodes and writes. It runs last in a round, so that a round's messages to one peer leave in one write."""
+
+    last_in_round = True
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self._outlet = outlet
+
+    @handles(Forward)
+    def deliver(self, forward: Forward) -> None:
+        """Send a call to the worker that executes it (core.md §7.2)."""
+        invoke = forward.invoke
+        call = invoke.call
+        traceparent, baggage = call.traceparent, call.baggage
+        if traceparent is not None or baggage is not None:
+            baggage = forwarded_baggage(baggage, call.function_id)
+            traceparent = valid_traceparent(traceparent)
+        data, caller = call.data, invoke.caller
+        text = memoryview(data)
+        member = b""
+        if caller is not None and text[0] == 0x7B:
+            # The most frequent case by far: an object that is not empty gets one more member.
+            member = b"," + caller.member
+            if is_empty_object(data):
+                data, member = Raw(b"{" + caller.member), b""
+                text = memoryview(data)
+        if len(text) >= _LARGE:
+            head = wire.InvokeFunction(
+                call.function_id, invoke.invocation_id, traceparent, baggage, None, None, call.metadata, _ZERO
+            )
+            self._outlet.write_parts(encode_parts(head, data, member))
+            return
+        if member:
+            data = Raw(b"%b%b" % (text[:-1], member))
+        self._outlet.write(
+            encode(
+                wire.InvokeFunction(
+                    call.function_id, invoke.invocation_id, traceparent, baggage, None, None, call.metadata, data
+                )
+            )
+        )
+
+    @handles(Completed)
+    def complete(self, completed: Completed) -> None:
+        """Send a call's outcome to the worker that made it."""
+        call = completed.invoke.call
+        result = completed.result
+        large = len(memoryview(result)) >= _LARGE
+        message = wire.InvocationResult(
+            completed.invoke.invocation_id,
+            call.function_id,
+            call.traceparent,
+            call.baggage,
+            completed.error,
+            _ZERO if large else (result if completed.error is None else wire.ABSENT),
+        )
+        if large and completed.error is None:
+            self._outlet.write_parts(encode_parts(message, result))
+        else:
+            self._outlet.write(encode(message))
+
+    @handles(Send)
+    def send(self, send: Send) -> None:
+        self._outlet.write(encode(send.message))
+
+    @handles(Pong)
+    def pong(self, pong: Pong) -> None:
+        self._outlet.pong(pong.payload)
+
+    @handles(Writable)
+    def writable(self, _: Writable) -> None:
+        """Nothing to do: the flush comes after the batch."""
+
+    @handles(Drop)
+    def drop(self, drop: Drop) -> None:
+        self._outlet.drop(drop.code, drop.reason)
+
+    def after_batch(self) -> None:
+        self._outlet.flush()
+
+    def on_handler_error(self, message: object, error: Exception) -> None:
+        """A connection that cannot be served rightly is ended; its worker reconnects."""
+        self._outlet.drop(None, "")

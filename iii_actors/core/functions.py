@@ -1,0 +1,192 @@
+"""The function registry: who executes ``(namespace, function id)`` (core.md §4, §7, §8)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from msgspec import Struct
+
+from iii_actors.actor import LightActor, Ref, handles
+from iii_actors.core import groups
+from iii_actors.core.messages import (
+    DEFAULT_NAMESPACE,
+    FindFunction,
+    Forward,
+    FunctionsChanged,
+    FunctionsOf,
+    Invoke,
+    ListFunctions,
+    Members,
+    RegisterFunction,
+    RemoveFunctionsOf,
+    Target,
+    UnregisterFunction,
+)
+from iii_actors.core.outcome import complete, wire_error
+from iii_actors.errors import FunctionNotFound
+from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER
+from iii_actors.wire import messages as wire
+
+__all__ = ["RESERVED_PREFIX", "Function", "Functions"]
+
+logger = logging.getLogger(__name__)
+
+RESERVED_PREFIX: Final = "engine::"
+CONFLICT: Final = "FUNCTION_NAMESPACE_CONFLICT"
+
+
+class Function(Struct, frozen=True):
+    """A registered function, as everybody may see it."""
+
+    namespace: str
+    function_id: str
+    definition: wire.RegisterFunction
+    target: Target
+    group: groups.Group | None = None
+    """The workers that share it; ``target`` and ``definition`` are then the first one's."""
+
+
+class Functions(LightActor):
+    """Owns the table of functions and the set of ids per worker."""
+
+    def __init__(self, invocations: Ref, services: Ref) -> None:
+        super().__init__()
+        self._invocations = invocations
+        self._services = services
+        self._namespaces: dict[str, dict[str, Function]] = {}
+        self._of_worker: dict[str, set[tuple[str, str]]] = {}
+        self._watcher: Ref | None = None
+
+    def watch(self, watcher: Ref) -> None:
+        """Name who is told :class:`FunctionsChanged`; called once, before anything is registered."""
+        self._watcher = watcher
+
+    # --- calls -------------------------------------------------------------------------------------------------------
+
+    @handles(Invoke)
+    def invoke(self, invoke: Invoke) -> None:
+        """Find the owner and pass the call on; a miss is answered at once."""
+        try:
+            function = self._namespaces[invoke.namespace][invoke.call.function_id]
+        except KeyError:
+            self._missing(invoke)
+            return
+        target = function.target if function.group is None else function.group.choose(invoke.call.data)
+        self._invocations.tell(Forward(invoke, function, target))
+
+    def _missing(self, invoke: Invoke) -> None:
+        if invoke.reply_to is None:
+            return
+        function_id = invoke.call.function_id
+        elsewhere = () if invoke.internal else self._holding(function_id)
+        error = FunctionNotFound(function_id, invoke.namespace, elsewhere, internal=invoke.internal)
+        complete(invoke, wire.ABSENT, wire_error(error))
+
+    def _holding(self, function_id: str) -> list[str]:
+        return sorted(namespace for namespace, table in self._namespaces.items() if function_id in table)
+
+    # --- registration ------------------------------------------------------------------------------------------------
+
+    @handles(RegisterFunction)
+    def register(self, request: RegisterFunction) -> wire.RegistrationRejected | None:
+        namespace, definition, target = request
+        function_id = definition.id
+        if function_id.startswith(RESERVED_PREFIX) and namespace != DEFAULT_NAMESPACE:
+            return _rejected(namespace, function_id, "")
+        table = self._namespaces.setdefault(namespace, {})
+        held = table.get(function_id)
+        member = groups.member(definition, target)
+        group: groups.Group | None = None
+        if held is None:
+            group = groups.found(member)
+        elif held.target.in_process and not target.in_process:
+            return _rejected(namespace, function_id, "")
+        elif held.group is not None and member is not None and held.group.policy == member.policy:
+            group = held.group.with_member(member)
+        elif self._sole_owner(held) != target.worker_id:
+            return _rejected(namespace, function_id, held.target.worker_id)
+        else:
+            group = groups.found(member)
+        owned = self._of_worker.setdefault(target.worker_id, set())
+        if len(owned) >= MAX_FUNCTIONS_PER_WORKER and (namespace, function_id) not in owned:
+            logger.warning("Worker %s has %d functions; %s is refused", target.worker_id, len(owned), function_id)
+            return _rejected(namespace, function_id, "")
+        if group is not None:
+            first = group.members[0]
+            definition, target = first.definition, first.target
+        table[function_id] = Function(namespace, function_id, definition, target, group)
+        owned.add((namespace, function_id))
+        if held is None:
+            self._changed(namespace, [function_id], True)
+            logger.debug("[REGISTERED] Function %s in namespace %s", function_id, namespace)
+        return None
+
+    @handles(UnregisterFunction)
+    def unregister(self, request: UnregisterFunction) -> bool:
+        namespace, function_id, worker_id = request
+        if (namespace, function_id) not in self._of_worker.get(worker_id, ()):
+            return False
+        self._of_worker[worker_id].discard((namespace, function_id))
+        self._take_away(namespace, function_id, worker_id)
+        return True
+
+    @handles(RemoveFunctionsOf)
+    def remove_all(self, request: RemoveFunctionsOf) -> None:
+        for namespace, function_id in self._of_worker.pop(request.worker_id, ()):
+            self._take_away(namespace, function_id, request.worker_id)
+
+    def _take_away(self, namespace: str, function_id: str, worker_id: str) -> None:
+        """Remove one worker from one function; the last one's leaving removes the function."""
+        table = self._namespaces[namespace]
+        held = table[function_id]
+        rest = held.group.without(worker_id) if held.group is not None else None
+        if rest is not None:
+            first = rest.members[0]
+            table[function_id] = Function(namespace, function_id, first.definition, first.target, rest)
+            return
+        del table[function_id]
+        if not table:
+            del self._namespaces[namespace]
+        self._changed(namespace, [function_id], False)
+        logger.debug("[UNREGISTERED] Function %s in namespace %s", function_id, namespace)
+
+    @staticmethod
+    def _sole_owner(held: Function) -> str | None:
+        """The worker that may replace the entry by itself; None when others share it."""
+        if held.group is not None and len(held.group.members) > 1:
+            return None
+        return held.target.worker_id
+
+    def _changed(self, namespace: str, function_ids: list[str], present: bool) -> None:
+        self._services.tell(Members(namespace, function_ids, present))
+        if self._watcher is not None:
+            self._watcher.tell(FunctionsChanged())
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    @handles(FindFunction)
+    def find(self, query: FindFunction) -> tuple[Function | None, list[str]]:
+        """Answer for introspection only: ``default`` wins, else the only namespace that holds it (core.md §12.2)."""
+        holding = self._holding(query.function_id)
+        namespace = query.namespace
+        if namespace is None and DEFAULT_NAMESPACE in holding:
+            namespace = DEFAULT_NAMESPACE
+        elif namespace is None and len(holding) == 1:
+            namespace = holding[0]
+        if namespace not in holding or namespace is None:
+            return None, holding
+        return self._namespaces[namespace][query.function_id], holding
+
+    @handles(ListFunctions)
+    def list_all(self, _: ListFunctions) -> list[Function]:
+        return [function for table in self._namespaces.values() for function in table.values()]
+
+    @handles(FunctionsOf)
+    def list_of(self, query: FunctionsOf) -> list[Function]:
+        owned = self._of_worker.get(query.worker_id, ())
+        return [self._namespaces[namespace][function_id] for namespace, function_id in owned]
+
+
+def _rejected(namespace: str, function_id: str, owner: str) -> wire.RegistrationRejected:
+    return wire.RegistrationRejected(CONFLICT, namespace, owner, function_id=function_id)

@@ -1,0 +1,131 @@
+"""The invocation tracker: every call in flight, from filing to its one outcome (core.md §7.4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Raw
+from pykka import ActorDeadError
+
+from iii_actors.actor import LightActor, MailboxFull, handles
+from iii_actors.core.groups import LEAST_BUSY
+from iii_actors.core.messages import (
+    Answer,
+    CountCalls,
+    Forward,
+    Halt,
+    ListCalls,
+    Target,
+    Undelivered,
+)
+from iii_actors.core.outcome import complete
+from iii_actors.limits import MAX_CALLS_PENDING_PER_WORKER
+from iii_actors.wire import messages as wire
+
+__all__ = ["CHANNEL_CLOSED", "Invocations"]
+
+STOPPED: Final = wire.ErrorBody("invocation_stopped", "Invocation stopped")
+REPLACED: Final = wire.ErrorBody("invocation_error", "channel closed")
+TOO_MANY: Final = wire.ErrorBody(
+    "invocation_error", f"more than {MAX_CALLS_PENDING_PER_WORKER} calls of this worker are in flight"
+)
+CHANNEL_CLOSED: Final = wire.ErrorBody("channel_send_failed", "channel closed")
+
+
+class Invocations(LightActor):
+    """Owns the pending table, keyed by invocation id, and the ids in flight per worker.
+
+    A call is filed *before* it is forwarded, so that even the fastest answer finds it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending: dict[str, Forward] = {}
+        self._of_worker: dict[str, set[str]] = {}
+
+    @handles(Forward)
+    def forward(self, forward: Forward) -> None:
+        invoke = forward.invoke
+        invocation_id = invoke.invocation_id
+        pending, of_worker = self._pending, self._of_worker
+        if invocation_id in pending:
+            self._finish(invocation_id, wire.ABSENT, REPLACED)
+        group = forward.function.group
+        if group is not None and group.policy.name == LEAST_BUSY:
+            target = min((member.target for member in group.members), key=self._load)
+            forward = Forward(invoke, forward.function, target)
+        target = forward.target
+        caller = invoke.caller
+        if caller is not None:
+            try:
+                made = of_worker[caller.worker_id]
+            except KeyError:
+                made = of_worker[caller.worker_id] = set()
+            if len(made) >= MAX_CALLS_PENDING_PER_WORKER:
+                complete(invoke, wire.ABSENT, TOO_MANY)
+                return
+            made.add(invocation_id)
+        pending[invocation_id] = forward
+        try:
+            of_worker[target.worker_id].add(invocation_id)
+        except KeyError:
+            of_worker[target.worker_id] = {invocation_id}
+        try:
+            target.ref.tell(forward)
+        except ActorDeadError:
+            self._finish(invocation_id, wire.ABSENT, CHANNEL_CLOSED)
+        except MailboxFull:
+            self._finish(
+                invocation_id, wire.ABSENT, wire.ErrorBody("invocation_error", f"{target.worker_id} is overloaded")
+            )
+
+    def _load(self, target: Target) -> int:
+        return len(self._of_worker.get(target.worker_id, ()))
+
+    @handles(wire.InvocationResult)
+    def result(self, result: wire.InvocationResult) -> None:
+        """A worker's answer, from whichever connection (core.md §7.4); unknown and late ids are ignored."""
+        if result.invocation_id in self._pending:
+            body = result.result
+            # A worker's null travels on as absence (core.md §1.3).
+            if len(memoryview(body)) == 4 and bytes(body) == b"null":
+                body = wire.ABSENT
+            self._finish(result.invocation_id, body, result.error)
+
+    @handles(Answer)
+    def answer(self, answer: Answer) -> None:
+        if answer.invocation_id in self._pending:
+            self._finish(answer.invocation_id, answer.result, answer.error)
+
+    @handles(Undelivered)
+    def undelivered(self, message: Undelivered) -> None:
+        if message.invocation_id in self._pending:
+            self._finish(message.invocation_id, wire.ABSENT, message.error)
+
+    @handles(Halt)
+    def halt(self, request: Halt) -> None:
+        """End what a leaving worker makes or executes; callers still there are told, callees are not."""
+        for invocation_id in list(self._of_worker.get(request.worker_id, ())):
+            self._finish(invocation_id, wire.ABSENT, STOPPED)
+        self._of_worker.pop(request.worker_id, None)
+
+    def _finish(self, invocation_id: str, result: Raw, error: wire.ErrorBody | None) -> None:
+        forward = self._pending.pop(invocation_id)
+        invoke = forward.invoke
+        of_worker = self._of_worker
+        executed = of_worker.get(forward.target.worker_id)
+        if executed is not None:
+            executed.discard(invocation_id)
+        if invoke.caller is not None:
+            made = of_worker.get(invoke.caller.worker_id)
+            if made is not None:
+                made.discard(invocation_id)
+        complete(invoke, result, error)
+
+    @handles(CountCalls)
+    def count(self, _: CountCalls) -> dict[str, int]:
+        return {worker_id: len(ids) for worker_id, ids in self._of_worker.items() if ids}
+
+    @handles(ListCalls)
+    def list_of(self, query: ListCalls) -> list[str]:
+        return sorted(self._of_worker.get(query.worker_id, ()))

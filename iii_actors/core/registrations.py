@@ -1,0 +1,133 @@
+"""Registration frames carried out: each asks its registry and sends the refusal, if any (core.md §4, §6, §11).
+
+Runs on the connection's own thread (or on the one that replays what waited for the namespace); may wait.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pykka
+
+from iii_actors.actor import ask
+from iii_actors.core.messages import (
+    Binding,
+    BindTrigger,
+    Caller,
+    RegisterFunction,
+    RegisterService,
+    RegisterTrigger,
+    RegisterTriggerType,
+    Send,
+    Target,
+    UnbindTrigger,
+    UnregisterFunction,
+    UnregisterTrigger,
+)
+from iii_actors.core.outcome import wire_error
+from iii_actors.core.refs import Core
+from iii_actors.errors import EngineError, InvalidNamespace, TriggerRegistrationFailed
+from iii_actors.wire import messages as wire
+
+__all__ = ["BUFFERED", "Registrations", "bind", "unbind"]
+
+logger = logging.getLogger(__name__)
+
+BUFFERED = (
+    wire.RegisterFunction,
+    wire.UnregisterFunction,
+    wire.RegisterTrigger,
+    wire.UnregisterTrigger,
+    wire.RegisterTriggerType,
+    wire.RegisterService,
+)
+"""What waits until the connection's namespace is known (core.md §3.2)."""
+
+
+class Registrations:
+    """What one worker registers."""
+
+    def __init__(self, core: Core, caller: Caller, target: Target) -> None:
+        self._core = core
+        self._caller = caller
+        self._target = target
+
+    def apply(self, message: object, namespace: str) -> None:
+        """Carry out one frame in the connection's namespace."""
+        match message:
+            case wire.RegisterFunction():
+                self._function(message, namespace)
+            case wire.UnregisterFunction():
+                ask(self._core.functions, UnregisterFunction(namespace, message.id, self._target.worker_id))
+            case wire.RegisterTrigger():
+                self._trigger(message, namespace)
+            case wire.UnregisterTrigger():
+                unbind(self._core, message.id)
+            case wire.RegisterTriggerType():
+                self._trigger_type(message, namespace)
+            case wire.RegisterService():
+                self._core.services.tell(RegisterService(namespace, message, self._target.worker_id))
+
+    def _function(self, message: wire.RegisterFunction, namespace: str) -> None:
+        if wire.present(message.invocation):
+            logger.warning(
+                "Function %s of worker %s is to be invoked over HTTP, which needs iii-http-functions in the "
+                "configuration; it is not registered",
+                message.id,
+                self._target.worker_id,
+            )
+            return
+        rejected = ask(self._core.functions, RegisterFunction(namespace, message, self._target))
+        if rejected is not None:
+            logger.warning(
+                "Function %s in namespace %s is refused to worker %s: held by %s",
+                message.id,
+                namespace,
+                self._target.worker_id,
+                rejected.owner_worker_id or "the engine",
+            )
+            self._caller.ref.tell(Send(rejected))
+
+    def _trigger_type(self, message: wire.RegisterTriggerType, namespace: str) -> None:
+        wanted = namespace if message.namespace is None else message.namespace
+        if not wanted.strip():
+            logger.warning("Trigger type %s of worker %s: blank namespace", message.id, self._target.worker_id)
+            return
+        ask(self._core.triggers, RegisterTriggerType(wanted, message, self._target))
+
+    def _trigger(self, message: wire.RegisterTrigger, namespace: str) -> None:
+        try:
+            for field in ("namespace", "trigger_namespace"):
+                value = getattr(message, field)
+                if value is not None and not value.strip():
+                    raise InvalidNamespace(field)
+            bind(self._core, RegisterTrigger(message, namespace, self._caller))
+        except EngineError as error:
+            logger.warning("Trigger %s (%s) is refused: %s", message.id, message.trigger_type, error)
+            refusal = wire.TriggerRegistrationResult(
+                message.id, message.trigger_type, message.function_id, wire_error(error)
+            )
+            self._caller.ref.tell(Send(refusal))
+
+
+def bind(core: Core, request: RegisterTrigger) -> None:
+    """Make a binding; an in-process provider is asked before it counts. May wait; raises ``EngineError`` on refusal."""
+    binding = ask(core.triggers, request)
+    if isinstance(binding, Binding):
+        try:
+            ask(binding.provider.ref, BindTrigger(binding.trigger))
+        except EngineError as error:
+            raise TriggerRegistrationFailed(error.message) from None
+        except (pykka.ActorDeadError, pykka.Timeout):
+            raise TriggerRegistrationFailed(f"{binding.provider.worker_id} does not answer") from None
+        ask(core.triggers, request._replace(accepted=True))
+
+
+def unbind(core: Core, trigger_id: str) -> bool:
+    """Undo a binding, live or parked; returns whether there was one. May wait; raises ``EngineError`` on refusal."""
+    found = ask(core.triggers, UnregisterTrigger(trigger_id))
+    if not isinstance(found, Binding):
+        return bool(found)
+    ask(found.provider.ref, UnbindTrigger(found.trigger))
+    ask(core.triggers, UnregisterTrigger(trigger_id, released=True))
+    return True

@@ -1,0 +1,228 @@
+"""The worker registry: who is connected, under which name (core.md §3.4, §8.3)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from iii_actors.actor import LightActor, Ref, handles
+from iii_actors.clock import Clock
+from iii_actors.core.messages import (
+    DEFAULT_NAMESPACE,
+    AddBuiltin,
+    Describe,
+    FindPredecessor,
+    FindWorker,
+    Join,
+    Leave,
+    ListWorkers,
+    RemoveBuiltin,
+    TearDown,
+    WorkerEvent,
+)
+from iii_actors.limits import NAME_CHARS
+from iii_actors.wire import messages as wire
+
+__all__ = ["Departure", "Telemetry", "WorkerDetails", "WorkerRecord", "Workers", "sanitised"]
+
+logger = logging.getLogger(__name__)
+
+CONFLICT: Final = "WORKER_NAMESPACE_CONFLICT"
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+
+
+def sanitised(text: str | None) -> str | None:
+    """Return a name or description as it is stored; None when nothing is left (core.md §3.3)."""
+    if text is None:
+        return None
+    return _UNPRINTABLE.sub("", text)[:NAME_CHARS].strip() or None
+
+
+class Telemetry(msgspec.Struct, frozen=True):
+    """What a worker says of its surroundings; kept here, sent nowhere."""
+
+    language: str | None = None
+    project_name: str | None = None
+    framework: str | None = None
+
+
+class WorkerDetails(msgspec.Struct, frozen=True):
+    """The input of ``engine::workers::register``; unknown members are ignored (core.md §3.3)."""
+
+    name: str | None = None
+    description: str | None = None
+    runtime: str | None = None
+    version: str | None = None
+    telemetry: Telemetry | None = None
+    os: str | None = None
+    pid: int | None = None
+    isolation: str | None = None
+    namespace: str | None = None
+
+
+class WorkerRecord(msgspec.Struct, frozen=True):
+    """One worker, as everybody may see it (the reattach token is not in it)."""
+
+    worker_id: str
+    connected_at: float
+    """Seconds since the epoch."""
+    namespace: str = DEFAULT_NAMESPACE
+    name: str | None = None
+    description: str | None = None
+    runtime: str | None = None
+    version: str | None = None
+    telemetry: Telemetry | None = None
+    os: str | None = None
+    pid: int | None = None
+    isolation: str | None = None
+    ip_address: str | None = None
+    status: str = "connected"
+    in_process: bool = False
+    always_on: bool = False
+    """A built-in worker that every engine has."""
+
+
+class Departure:
+    """One connection's leaving: it runs exactly once, and whoever else wants it waits for its end (core.md §3.6)."""
+
+    def __init__(self, cut: Callable[[], None], clean_up: Callable[[], None]) -> None:
+        self._cut = cut
+        self._clean_up = clean_up
+        self._begun = threading.Lock()
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Clean up, or wait until another thread has. Runs on a thread that may wait."""
+        if self._begun.acquire(blocking=False):
+            try:
+                self._clean_up()
+            finally:
+                self._done.set()
+        else:
+            self._done.wait()
+
+    def evict(self, wait_s: float) -> None:
+        """Stop the connection's reading, then see that it is cleaned up, by its own thread or by this one."""
+        self._cut()
+        if not self._done.wait(wait_s):
+            self.run()
+
+
+class _Seat(NamedTuple):
+    """What the registry keeps beside the public record."""
+
+    reattach_token: str
+    departure: Departure
+
+
+class Workers(LightActor):
+    """Owns the records and the name leases ``(namespace, name)``."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._records: dict[str, WorkerRecord] = {}
+        self._seats: dict[str, _Seat] = {}
+        self._leases: dict[tuple[str, str], str] = {}
+        self._leases_of: dict[str, tuple[str, str]] = {}
+        self._leaving: set[str] = set()
+        self._watchers: list[Ref] = []
+
+    def watch(self, watcher: Ref) -> None:
+        """Name one who is told every :class:`WorkerEvent`; called before anybody joins."""
+        self._watchers.append(watcher)
+
+    @handles(Join)
+    def join(self, request: Join) -> WorkerRecord:
+        record = WorkerRecord(request.worker_id, self._clock.now(), ip_address=request.ip_address)
+        self._records[request.worker_id] = record
+        self._seats[request.worker_id] = _Seat(request.reattach_token, request.eviction)
+        return record
+
+    @handles(Describe)
+    def describe(self, request: Describe) -> wire.RegistrationRejected | None:
+        """Claim the name, then store what the worker says of itself; a conflict changes nothing."""
+        worker_id, namespace, details = request
+        record = self._records.get(worker_id)
+        if record is None or worker_id in self._leaving:
+            return wire.RegistrationRejected(CONFLICT, namespace, "", worker_name=details.name or "")
+        name = sanitised(details.name) or record.name
+        if name is not None:
+            owner = self._leases.get((namespace, name))
+            if owner is not None and owner != worker_id and owner not in self._leaving:
+                return wire.RegistrationRejected(CONFLICT, namespace, owner, worker_name=name)
+            self._release(worker_id)
+            self._leases[namespace, name] = worker_id
+            self._leases_of[worker_id] = (namespace, name)
+        self._records[worker_id] = msgspec.structs.replace(
+            record,
+            namespace=namespace,
+            name=name,
+            description=sanitised(details.description) or record.description,
+            runtime=details.runtime or "unknown",
+            version=details.version,
+            telemetry=details.telemetry,
+            os=details.os or record.os,
+            pid=details.pid if details.pid is not None else record.pid,
+            isolation=details.isolation or record.isolation,
+        )
+        return None
+
+    @handles(WorkerEvent)
+    def announce(self, event: WorkerEvent) -> None:
+        """Pass on an event whose moment only the connection knows."""
+        self._tell(event.event, event.worker_id)
+
+    @handles(TearDown)
+    def tear_down(self, request: TearDown) -> None:
+        if request.worker_id in self._records:
+            self._leaving.add(request.worker_id)
+
+    @handles(Leave)
+    def leave(self, request: Leave) -> None:
+        if self._records.pop(request.worker_id, None) is None:
+            return
+        self._seats.pop(request.worker_id, None)
+        self._release(request.worker_id)
+        self._leaving.discard(request.worker_id)
+        self._tell("worker_disconnected", request.worker_id)
+
+    def _release(self, worker_id: str) -> None:
+        lease = self._leases_of.pop(worker_id, None)
+        if lease is not None and self._leases.get(lease) == worker_id:
+            del self._leases[lease]
+
+    @handles(FindPredecessor)
+    def find_predecessor(self, request: FindPredecessor) -> Departure | None:
+        """Check a ``reattach`` (core.md §3.5); whatever is wrong with it, it is only ignored."""
+        seat = self._seats.get(request.previous_worker_id)
+        if seat is None or request.previous_worker_id == request.worker_id:
+            return None
+        given = (request.reattach_token or "").encode()
+        return seat.departure if secrets.compare_digest(seat.reattach_token.encode(), given) else None
+
+    @handles(AddBuiltin)
+    def add_builtin(self, request: AddBuiltin) -> None:
+        self._records[request.record.worker_id] = request.record
+
+    @handles(RemoveBuiltin)
+    def remove_builtin(self, request: RemoveBuiltin) -> None:
+        self._records.pop(request.worker_id, None)
+
+    @handles(ListWorkers)
+    def list_all(self, _: ListWorkers) -> list[WorkerRecord]:
+        return list(self._records.values())
+
+    @handles(FindWorker)
+    def find(self, query: FindWorker) -> WorkerRecord | None:
+        return self._records.get(query.worker_id)
+
+    def _tell(self, event: str, worker_id: str) -> None:
+        for watcher in self._watchers:
+            watcher.tell(WorkerEvent(event, worker_id))

@@ -1,0 +1,197 @@
+"""The composition root: builds one engine's actors and listeners, starts them in order, stops them in reverse.
+
+The only file that knows all the rooms. Two engines in one process share nothing but the relief thread of
+:mod:`iii_actors.actor`; Pykka's process-wide registry is never asked to stop anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from iii_actors.actor import ActorStats, LightActor, Ref, launch, stats
+from iii_actors.builtin import BUILTINS
+from iii_actors.builtin.base import Builtin, BuiltinContext
+from iii_actors.clock import Clock, SystemClock
+from iii_actors.config import EngineConfig, default
+from iii_actors.core.channels import Channels
+from iii_actors.core.enqueue import EnqueueDesk
+from iii_actors.core.functions import Functions
+from iii_actors.core.invocations import Invocations
+from iii_actors.core.refs import Core
+from iii_actors.core.services import Services
+from iii_actors.core.triggers import Triggers
+from iii_actors.core.workers import Workers
+from iii_actors.errors import ListenError
+from iii_actors.limits import CLOSE_WAIT_S, SHUTDOWN_DEADLINE_S
+from iii_actors.transport.listener import Listener
+from iii_actors.transport.poller import Poller
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger(__name__)
+
+SERVICE_RESTART: Final = 1012
+"""Close code at shutdown: official Python workers take 1000 and 1001 for a final good-bye (core.md §1.4)."""
+
+
+class Engine:
+    """One engine: core actors, built-in workers, listeners.
+
+    ``start`` and ``stop`` are to be called from one thread at a time; everything else from any. As a context manager
+    it is started on entry and stopped on exit. Without a configuration it has the defaults of ``python -m iii_actors``.
+    """
+
+    def __init__(self, config: EngineConfig | None = None, *, clock: Clock | None = None) -> None:
+        self.config = config if config is not None else default()
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._own_clock = clock is None
+        self._actors: list[Ref] = []
+        self._builtins: list[Builtin] = []
+        self._listeners: list[Listener] = []
+        self._poller: Poller | None = None
+        self._core: Core | None = None
+        self._changing = threading.Lock()
+        self._state = "new"
+
+    # --- starting ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start everything, the ports last: who can connect finds every built-in function there.
+
+        Raises :class:`ListenError` if the primary listener cannot be bound; nothing is left running then.
+        """
+        with self._changing:
+            if self._state != "new":
+                raise RuntimeError("an engine is started once; make another one")
+            self._state = "running"
+            try:
+                self._start()
+            except BaseException:
+                self._stop(0.0)
+                raise
+        return self
+
+    def _start(self) -> None:
+        core = self._core = self._build_core()
+        self._poller = Poller("iii-reader")
+        self._poller.start()
+        for instance in self.config.instances:
+            builtin = BUILTINS[instance.kind](BuiltinContext(core, instance, self.config))
+            self._builtins.append(builtin)
+            builtin.start()
+        settings = self.config.listeners()
+        for index, options in enumerate(settings):
+            try:
+                self._listeners.append(Listener(options, core, self._poller, _no_store))
+            except ListenError as error:
+                if index == 0:
+                    raise
+                logger.error("%s; the engine goes on without this listener", error)
+        # The primary one opens last: a harness takes its answering for everything being ready.
+        for listener in reversed(self._listeners):
+            listener.open()
+            logger.info("Engine listening on address: %s:%d", *listener.address)
+
+    def _build_core(self) -> Core:
+        workers = self._run(Workers(self._clock))
+        invocations = self._run(Invocations())
+        services = self._run(Services())
+        functions_actor = Functions(invocations, services)
+        functions = self._run(functions_actor)
+        return Core(
+            clock=self._clock,
+            functions=functions,
+            invocations=invocations,
+            triggers=self._run(Triggers()),
+            workers=workers,
+            services=services,
+            channels=self._run(Channels(self._clock)),
+            enqueue=self._run(EnqueueDesk(functions)),
+            namespace_grace_s=self.config.registration_namespace_grace_ms / 1000,
+        )
+
+    def _run(self, actor: LightActor) -> Ref:
+        ref = launch(actor)
+        self._actors.append(ref)
+        return ref
+
+    # --- what is there -----------------------------------------------------------------------------------------------
+
+    @property
+    def core(self) -> Core:
+        """The core's actors, for what is built on top (and for tests)."""
+        if self._core is None:
+            raise RuntimeError("the engine has not been started")
+        return self._core
+
+    @property
+    def listeners(self) -> list[tuple[str, int]]:
+        """Address of each open listener, the primary one first."""
+        return [listener.address for listener in self._listeners]
+
+    @property
+    def url(self) -> str:
+        """Where workers connect: the primary listener, as seen from this machine."""
+        if not self._listeners:
+            raise RuntimeError("the engine is not running")
+        host, port = self._listeners[0].address
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison, nothing is bound
+        return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+
+    def actors(self) -> list[ActorStats]:
+        """Figures of every actor of this engine: the core's, the built-in workers', one per connection."""
+        refs = [*self._actors, *(ref for builtin in self._builtins for ref in builtin.actors())]
+        refs += [worker.connection for listener in self._listeners for worker in listener.workers()]
+        return [figures for ref in refs if (figures := stats(ref)) is not None]
+
+    # --- stopping ----------------------------------------------------------------------------------------------------
+
+    def stop(self, deadline_s: float = SHUTDOWN_DEADLINE_S) -> None:
+        """Stop: ports first, then the workers' sockets (Close 1012: they reconnect), built-ins, core. Idempotent.
+
+        Returns within about ``deadline_s`` seconds; what is not through by then is cut.
+        """
+        with self._changing:
+            if self._state == "running":
+                self._stop(deadline_s)
+
+    def _stop(self, deadline_s: float) -> None:
+        self._state = "stopped"
+        deadline = time.monotonic() + deadline_s
+        for listener in self._listeners:
+            listener.stop_accepting()
+        for listener in self._listeners:
+            for worker in listener.workers():
+                worker.close(SERVICE_RESTART, "the engine is stopping")
+        self._wait_for_departures(min(deadline, time.monotonic() + CLOSE_WAIT_S))
+        for listener in self._listeners:
+            listener.cut_all()
+        self._wait_for_departures(deadline)
+        for builtin in reversed(self._builtins):
+            builtin.stop()
+        for ref in reversed(self._actors):
+            ref.stop(block=False)
+        if self._poller is not None:
+            self._poller.stop()
+        if self._own_clock:
+            self._clock.stop()
+
+    def _wait_for_departures(self, deadline: float) -> None:
+        for listener in self._listeners:
+            listener.wait_until_empty(max(0.0, deadline - time.monotonic()))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _no_store(frame: bytes) -> None:
+    """Telemetry is accepted and has no store in this version (observability.md §2)."""

@@ -1,0 +1,1 @@
+"""Sockets: listeners, the handshake, frames, and the threads that read (design.md §6)."""

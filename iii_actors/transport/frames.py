@@ -1,0 +1,269 @@
+"""WebSocket framing (RFC 6455 §5), the server's side: pure, no sockets.
+
+:class:`FrameReader` says where to receive the next bytes (:meth:`~FrameReader.space`) and turns what arrived into whole
+messages (:meth:`~FrameReader.received`). Small frames are parsed out of the caller's buffer, which connections share: an
+idle connection keeps no buffer at all. The payload of a large frame is received in place, into memory of its own.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # built without its C part: slower, the same answer
+    from websockets.utils import apply_mask
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "PING",
+    "PONG",
+    "TEXT",
+    "FrameReader",
+    "ProtocolError",
+    "close_frame",
+    "frame",
+    "header",
+]
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+_FIN: Final = 0x80
+_OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+_CONTROL_MAX: Final = 125
+_IN_PLACE: Final = 32768
+"""A frame whose payload is larger than this and not yet complete is received into memory of its own."""
+
+Message = tuple[int, bytes]
+"""``(opcode, payload)``: a whole text or binary message, or a control frame."""
+
+
+class ProtocolError(Exception):
+    """The peer broke RFC 6455 or a limit; the connection is dropped. ``close_code`` is what a Close would say."""
+
+    def __init__(self, close_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.close_code = close_code
+
+
+class FrameReader:
+    """The receiving half of one connection's framing. Used by one thread at a time.
+
+    After a violation :attr:`error` is set: the messages before it were returned, nothing after it is looked at.
+    """
+
+    __slots__ = (
+        "_filled",
+        "_fragments",
+        "_fragments_bytes",
+        "_kind",
+        "_large",
+        "_large_head",
+        "_large_mask",
+        "_leftover",
+        "_max_frame",
+        "_max_message",
+        "_utf8",
+        "_view",
+        "closed",
+        "error",
+    )
+
+    def __init__(self, max_frame: int, max_message: int, first: bytes = b"") -> None:
+        """Limits in bytes of payload; ``first`` is what had arrived behind the handshake's headers."""
+        self._max_frame = max_frame
+        self._max_message = max_message
+        self._leftover = first
+        self._view: memoryview | None = None
+        self._filled = 0
+        self._large: bytearray | None = None
+        self._large_head = 0
+        self._large_mask = b""
+        self._kind = 0
+        self._fragments: list[bytes] = []
+        self._fragments_bytes = 0
+        self._utf8: codecs.IncrementalDecoder | None = None
+        self.closed = False
+        self.error: ProtocolError | None = None
+
+    def space(self, buffer: memoryview) -> memoryview:
+        """Return where the next bytes go: the rest of a large payload, or ``buffer`` behind what is left over."""
+        if self._large is not None:
+            return memoryview(self._large)[self._filled :]
+        self._view = buffer
+        leftover = self._leftover
+        if leftover:
+            self._filled = len(leftover)
+            buffer[: self._filled] = leftover
+            return buffer[self._filled :]
+        self._filled = 0
+        return buffer
+
+    def received(self, count: int) -> list[Message]:
+        """Take note of ``count`` bytes put into :meth:`space`; returns the messages that are complete now."""
+        messages: list[Message] = []
+        if self.closed or self.error is not None:
+            return messages
+        try:
+            if self._large is not None:
+                self._filled += count
+                if self._filled == len(self._large):
+                    payload, self._large = apply_mask(self._large, self._large_mask), None
+                    self._frame(self._large_head, payload, messages)
+                return messages
+            view = self._view
+            assert view is not None
+            self._view = None
+            self._parse(view, self._filled + count, messages)
+        except ProtocolError as error:
+            self.error = error
+        return messages
+
+    def _parse(self, view: memoryview, end: int, messages: list[Message]) -> None:
+        position = 0
+        while end - position >= 6:
+            first, second = view[position], view[position + 1]
+            length = second & 0x7F
+            start = position + 6
+            if length >= 126:
+                start += 2 if length == 126 else 8
+                if start > end:
+                    break
+                length = int.from_bytes(view[position + 2 : start - 4], "big")
+            if second < 0x80:
+                raise ProtocolError(1002, "a client's frame must be masked")
+            stop = start + length
+            if stop > end:
+                if length > _IN_PLACE:
+                    self._begin_large(view[position:end], start - position, length)
+                    return
+                self._check(first, length)
+                break
+            payload = apply_mask(view[start:stop], view[start - 4 : start])
+            position = stop
+            if first == 0x81 and not self._kind and length <= self._max_frame:
+                # By far the most frequent: a whole text message in one frame.
+                if not payload.isascii():
+                    _check_utf8(payload)
+                messages.append((TEXT, payload))
+                continue
+            self._check(first, length)
+            self._frame(first, payload, messages)
+            if self.closed:
+                return
+        if position == end:
+            self._leftover = b""
+            return
+        if end - position >= 2:
+            if view[position + 1] < 0x80:
+                raise ProtocolError(1002, "a client's frame must be masked")
+            self._check(view[position], min(view[position + 1] & 0x7F, 126))
+        self._leftover = bytes(view[position:end])
+
+    def _begin_large(self, available: memoryview, head_size: int, length: int) -> None:
+        self._check(available[0], length)
+        large = bytearray(length)
+        got = len(available) - head_size
+        large[:got] = available[head_size:]
+        self._large, self._large_head, self._filled = large, available[0], got
+        self._large_mask = bytes(available[head_size - 4 : head_size])
+        self._leftover = b""
+
+    def _check(self, first: int, length: int) -> None:
+        """Check a frame's header as soon as it is there, before its payload."""
+        opcode = first & 0x0F
+        if first & 0x70:
+            raise ProtocolError(1002, "reserved bits are set, and no extension was negotiated")
+        if opcode not in _OPCODES:
+            raise ProtocolError(1002, f"opcode {opcode} is not defined")
+        if opcode >= CLOSE:
+            if not first & _FIN:
+                raise ProtocolError(1002, "a control frame is fragmented")
+            if length > _CONTROL_MAX:
+                raise ProtocolError(1002, "a control frame is longer than 125 bytes")
+            return
+        if opcode == CONTINUATION and not self._kind:
+            raise ProtocolError(1002, "a continuation without a beginning")
+        if opcode != CONTINUATION and self._kind:
+            raise ProtocolError(1002, "a new message inside a fragmented one")
+        if length > self._max_frame:
+            raise ProtocolError(1009, f"a frame of {length} bytes; the limit is {self._max_frame}")
+        if self._fragments_bytes + length > self._max_message:
+            raise ProtocolError(1009, f"a message of more than {self._max_message} bytes")
+
+    def _frame(self, first: int, payload: bytes, messages: list[Message]) -> None:
+        """Take one checked, unmasked frame."""
+        opcode, final = first & 0x0F, first & _FIN
+        if opcode >= CLOSE:
+            if opcode == CLOSE:
+                _check_close(payload)
+                self.closed = True
+            messages.append((opcode, payload))
+            return
+        if final and opcode != CONTINUATION:
+            if opcode == TEXT:
+                _check_utf8(payload)
+            messages.append((opcode, payload))
+            return
+        if opcode != CONTINUATION:
+            self._kind = opcode
+            self._utf8 = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
+        if self._utf8 is not None:
+            try:
+                self._utf8.decode(payload, bool(final))
+            except UnicodeDecodeError as error:
+                raise ProtocolError(1007, f"a text message is not UTF-8: {error.reason}") from None
+        self._fragments.append(payload)
+        # Empty fragments count too, so that their number is bounded as well as their size.
+        self._fragments_bytes += len(payload) + 1
+        if final:
+            messages.append((self._kind, b"".join(self._fragments)))
+            self._kind, self._fragments, self._fragments_bytes, self._utf8 = 0, [], 0, None
+
+
+def _check_utf8(payload: bytes) -> None:
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError as error:
+            raise ProtocolError(1007, f"a text message is not UTF-8: {error.reason}") from None
+
+
+def _check_close(payload: bytes) -> None:
+    """RFC 6455 §5.5.1, §7.4: no body, or a code that may be sent and a reason in UTF-8."""
+    if not payload:
+        return
+    if len(payload) == 1:
+        raise ProtocolError(1002, "a Close frame with half a code")
+    code = int.from_bytes(payload[:2], "big")
+    if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
+        raise ProtocolError(1002, f"close code {code} may not be sent")
+    _check_utf8(payload[2:])
+
+
+def header(opcode: int, length: int) -> bytes:
+    """Return the header of one whole, unmasked frame."""
+    if length < 126:
+        return bytes((_FIN | opcode, length))
+    if length < 65536:
+        return bytes((_FIN | opcode, 126)) + length.to_bytes(2, "big")
+    return bytes((_FIN | opcode, 127)) + length.to_bytes(8, "big")
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Return one whole, unmasked frame."""
+    return header(opcode, len(payload)) + payload
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """Return a Close frame; code 0 means one without status (the peer reports 1005)."""
+    if not code:
+        return frame(CLOSE, b"")
+    return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])

@@ -1,0 +1,252 @@
+"""A listener: ``websocket_server`` accepts and gives each connection its thread; the rest is ours (design.md §6).
+
+The package's own reading and writing cannot carry this protocol (it closes on binary frames and on pings that are not
+text, hands over the first fragment as the message, has no limits), so its handler class is replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import socketserver
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from websocket_server import WebsocketServer
+
+from iii_actors.core.refs import Core
+from iii_actors.errors import ListenError
+from iii_actors.limits import LISTEN_BACKLOG, MAX_HEADER_BYTES
+from iii_actors.transport.channel_socket import ChannelEnds
+from iii_actors.transport.frames import FrameReader
+from iii_actors.transport.handshake import Refused, Request, accept, parse, refusal
+from iii_actors.transport.poller import Poller
+from iii_actors.transport.telemetry_socket import TelemetrySink, serve_telemetry
+from iii_actors.transport.worker_socket import SocketOptions, WorkerSocket
+
+if TYPE_CHECKING:
+    from socketserver import BaseServer
+
+__all__ = ["Listener", "ListenerOptions"]
+
+logger = logging.getLogger(__name__)
+
+WORKER_PATH: Final = "/"
+TELEMETRY_PATH: Final = "/otel"
+CHANNEL_PREFIX: Final = "/ws/channels/"
+_HEAD_END: Final = b"\r\n\r\n"
+_BUSY: Final = refusal(Refused(503, "this listener has as many connections as it may have (max_connections)"))
+
+
+class ListenerOptions(SocketOptions, Protocol):
+    """A listener's settings (config-and-cli.md §4, ``iii-worker-manager``)."""
+
+    host: str
+    port: int
+    handshake_timeout_ms: int
+    max_connections: int
+    ping_interval_s: float
+    ping_timeout_s: float
+
+
+class Listener(WebsocketServer):
+    """One bound port. :meth:`open` serves on a thread of its own; each connection has one too."""
+
+    request_queue_size = LISTEN_BACKLOG
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, options: ListenerOptions, core: Core, poller: Poller, telemetry: TelemetrySink) -> None:
+        """Bind; raises :class:`ListenError` when that cannot be."""
+        self.options = options
+        self.core = core
+        self.poller = poller
+        self.telemetry = telemetry
+        self.channel_ends = ChannelEnds(core)
+        self._sockets: set[socket.socket] = set()
+        self._workers: set[WorkerSocket] = set()
+        self._changed = threading.Condition()
+        self._accepting = threading.Thread(target=self._accept, name=f"iii-listener-{options.port}", daemon=True)
+        self._is_open = False
+        self.address_family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        try:
+            super().__init__(options.host, options.port, loglevel=logging.WARNING)
+        except (OSError, OverflowError) as error:
+            raise ListenError(options.host, options.port, getattr(error, "strerror", None) or str(error)) from None
+        self.RequestHandlerClass = _Handler
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host as configured and the port really bound (a configured 0 is any free one)."""
+        return self.options.host, self.port
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self._is_open = True
+        self._accepting.start()
+
+    def _accept(self) -> None:
+        self.serve_forever(poll_interval=0.2)
+
+    def stop_accepting(self) -> None:
+        """Close the port; the connections go on."""
+        if self._is_open:
+            self._is_open = False
+            self.shutdown()
+        self.server_close()
+
+    def workers(self) -> list[WorkerSocket]:
+        """The worker sockets open now."""
+        with self._changed:
+            return list(self._workers)
+
+    def cut_all(self) -> None:
+        """End every connection at once, without a Close frame."""
+        with self._changed:
+            sockets = list(self._sockets)
+        for sock in sockets:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                logger.debug("A connection had ended already")
+
+    def wait_until_empty(self, timeout_s: float) -> bool:
+        """Wait until every connection has ended and cleaned up; returns whether that came in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._sockets, timeout_s)
+
+    # --- socketserver's hooks ----------------------------------------------------------------------------------------
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Runs on the accepting thread: one more connection, or one too many."""
+        with self._changed:
+            full = len(self._sockets) >= self.options.max_connections
+            if not full:
+                self._sockets.add(request)
+        if full:
+            logger.warning("%s is turned away: %d connections", client_address[0], self.options.max_connections)
+            request.setblocking(False)
+            try:
+                request.send(_BUSY)
+            except OSError:
+                logger.debug("It has gone already")
+            request.close()
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError as error:
+            logger.error("No thread for a connection from %s: %s", client_address[0], error)
+            self.shutdown_request(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Runs on the connection's thread, when all is over."""
+        with self._changed:
+            self._sockets.discard(request)
+            self._changed.notify_all()
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logger.exception("A connection from %s failed", client_address[0])
+
+    def joined(self, worker: WorkerSocket) -> None:
+        with self._changed:
+            self._workers.add(worker)
+
+    def left(self, worker: WorkerSocket) -> None:
+        with self._changed:
+            self._workers.discard(worker)
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    """One connection, from its handshake to its end, on its own thread."""
+
+    request: socket.socket
+    server: Listener
+
+    def __init__(self, request: Any, client_address: Any, server: BaseServer) -> None:
+        self._first = b""
+        super().__init__(request, client_address, server)
+
+    def handle(self) -> None:
+        sock = self.request
+        listener = self.server
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            request = self._shake_hands()
+            if request is None:
+                return
+            sock.settimeout(None)
+            if request.path == WORKER_PATH:
+                self._serve_worker()
+            elif request.path == TELEMETRY_PATH:
+                serve_telemetry(sock, self._frames(), listener.telemetry)
+            else:
+                listener.channel_ends.serve(sock, self._frames(), request)
+        except OSError as error:
+            logger.debug("The connection from %s broke: %s", self.client_address[0], error)
+
+    def _frames(self) -> FrameReader:
+        options = self.server.options
+        return FrameReader(options.max_frame_bytes, options.max_message_bytes, self._first)
+
+    def _serve_worker(self) -> None:
+        listener = self.server
+        worker = WorkerSocket(
+            self.request, self._first, self.client_address[0], listener.core, listener.poller, listener.options
+        )
+        self._first = b""
+        listener.joined(worker)
+        try:
+            worker.serve()
+        finally:
+            listener.left(worker)
+
+    def _shake_hands(self) -> Request | None:
+        """Return the upgrade request after answering it with 101, or None: answered otherwise, or not at all."""
+        head = self._read_head()
+        if head is None:
+            return None
+        listener = self.server
+        try:
+            request = parse(head, _is_path)
+            if request.path.startswith(CHANNEL_PREFIX):
+                listener.channel_ends.check(request)
+        except Refused as refused:
+            self.request.sendall(refusal(refused))
+            return None
+        self.request.sendall(accept(request))
+        return request
+
+    def _read_head(self) -> bytes | None:
+        """Read up to the empty line; silence and slowness past the deadline end the connection without an answer."""
+        deadline = time.monotonic() + self.server.options.handshake_timeout_ms / 1000
+        received = bytearray()
+        while True:
+            end = received.find(_HEAD_END)
+            if end >= 0:
+                end += len(_HEAD_END)
+                self._first = bytes(received[end:])
+                return bytes(received[:end])
+            if len(received) > MAX_HEADER_BYTES:
+                self.request.sendall(refusal(Refused(431, f"more than {MAX_HEADER_BYTES} bytes of headers")))
+                return None
+            left = deadline - time.monotonic()
+            if left <= 0:
+                logger.info("%s did not finish its handshake in time", self.client_address[0])
+                return None
+            self.request.settimeout(left)
+            try:
+                chunk = self.request.recv(8192)
+            except TimeoutError:
+                continue
+            if not chunk:
+                return None
+            received += chunk
+
+
+def _is_path(path: str) -> bool:
+    return path in (WORKER_PATH, TELEMETRY_PATH) or (
+        path.startswith(CHANNEL_PREFIX) and "/" not in path[len(CHANNEL_PREFIX) :]
+    )

@@ -1,0 +1,37 @@
+"""The telemetry socket ``/otel`` (core.md §1.5): accepted, pinged, read to its end; it is not a worker."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from iii_actors.transport.frames import BINARY, CLOSE, PING, PONG, FrameReader, close_frame, frame
+
+__all__ = ["TelemetrySink", "serve_telemetry"]
+
+TelemetrySink = Callable[[bytes], None]
+"""Takes one binary telemetry frame, prefix and all; must not raise."""
+
+_BUFFER: Final = 16384
+
+
+def serve_telemetry(sock: socket.socket, frames: FrameReader, sink: TelemetrySink) -> None:
+    """Serve one socket until it ends. Runs on the connection's own thread; text is ignored."""
+    buffer = memoryview(bytearray(_BUFFER + 65536))
+    frames.space(buffer)
+    messages = frames.received(0)
+    while True:
+        for opcode, payload in messages:
+            if opcode == PING:
+                sock.sendall(frame(PONG, payload))
+            elif opcode == CLOSE:
+                sock.sendall(close_frame(int.from_bytes(payload[:2], "big")))
+            elif opcode == BINARY:
+                sink(payload)
+        if frames.closed or frames.error is not None:
+            return
+        count = sock.recv_into(frames.space(buffer))
+        if not count:
+            return
+        messages = frames.received(count)

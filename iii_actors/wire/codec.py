@@ -1,0 +1,132 @@
+"""Bytes to messages and back (core.md §1.3).
+
+Decoding never raises anything but :class:`Undecodable`; what the engine forwards is spliced as text, never parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from iii_actors.wire.messages import (
+    FromWorker,
+    InvocationResult,
+    InvokeFunction,
+    RegistrationRejected,
+    ToWorker,
+)
+
+__all__ = [
+    "Part",
+    "Undecodable",
+    "caller_member",
+    "canonical_uuid",
+    "decode",
+    "encode",
+    "encode_parts",
+    "is_empty_object",
+    "is_object",
+    "raw",
+    "splice_caller",
+]
+
+Part = bytes | memoryview
+"""A piece of a message's text."""
+
+
+
+class Undecodable(ValueError):
+    """A frame that is no message of the protocol; it is logged and dropped (core.md §1.3-2)."""
+
+
+_decoder: Final = msgspec.json.Decoder(FromWorker)
+_encoder: Final = msgspec.json.Encoder()
+_EMPTY_OBJECT: Final = re.compile(rb"\{[ \t\r\n]*\}")
+_CANONICAL: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_ANY_UUID: Final = re.compile(
+    r"(?P<brace>\{)?(?:urn:uuid:)?(?P<a>[0-9a-f]{8})(?P<hyphen>-)?(?P<b>[0-9a-f]{4})(?(hyphen)-)(?P<c>[0-9a-f]{4})"
+    r"(?(hyphen)-)(?P<d>[0-9a-f]{4})(?(hyphen)-)(?P<e>[0-9a-f]{12})(?(brace)\})",
+    re.IGNORECASE | re.ASCII,
+).fullmatch
+
+
+def decode(payload: bytes | memoryview) -> FromWorker:
+    """Return the message in one frame's payload.
+
+    Its :class:`~msgspec.Raw` members are views that keep the payload alive. Raises :class:`Undecodable` for anything
+    that is not one whole, well-formed message, whatever the bytes are.
+    """
+    try:
+        message: FromWorker = _decoder.decode(payload)
+        if type(message) is InvokeFunction:
+            if message.invocation_id is not None and _CANONICAL(message.invocation_id) is None:
+                return msgspec.structs.replace(message, invocation_id=canonical_uuid(message.invocation_id))
+        elif type(message) is InvocationResult and _CANONICAL(message.invocation_id) is None:
+            return msgspec.structs.replace(message, invocation_id=canonical_uuid(message.invocation_id))
+        elif type(message) is RegistrationRejected and (message.worker_name is None) == (message.function_id is None):
+            raise Undecodable("registrationrejected names a worker or a function")
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Undecodable(str(error) or type(error).__name__) from None
+    return message
+
+
+def canonical_uuid(text: str) -> str:
+    """Return the lower-case hyphenated spelling of a UUID in any of its spellings (core.md §1.3-6), or raise ValueError."""
+    if _CANONICAL(text):
+        return text
+    match = _ANY_UUID(text)
+    if match is None or (match["brace"] and "urn" in text.lower()):
+        raise Undecodable("Invalid UUID - at `$.invocation_id`")
+    return "-".join(match.group("a", "b", "c", "d", "e")).lower()
+
+
+def encode(message: ToWorker) -> bytes:
+    """Return the text of one message; members at their default are left out, never written as null."""
+    return _encoder.encode(message)
+
+
+def encode_parts(message: InvokeFunction | InvocationResult, payload: Raw, suffix: bytes = b"") -> list[Part]:
+    """Return the text of a message in parts, its ``data`` or ``result`` being ``payload`` itself, uncopied.
+
+    ``suffix`` replaces the payload's last byte (see :func:`splice_caller`). The parts are to be written together.
+    """
+    template = _encoder.encode(message)
+    view = memoryview(payload)
+    if suffix:
+        return [template[:-2], view[:-1], suffix + b"}"]
+    return [template[:-2], view, b"}"]
+
+
+def raw(value: object) -> Raw:
+    """Return any JSON-able value as text that can stand in a message."""
+    return Raw(_encoder.encode(value))
+
+
+def caller_member(worker_id: str) -> bytes:
+    """Return the text that :func:`splice_caller` adds for one worker; made once per connection."""
+    return b'"_caller_worker_id":"%b"}' % worker_id.encode()
+
+
+def is_object(data: Raw) -> bool:
+    return memoryview(data)[0] == 0x7B
+
+
+def is_empty_object(data: Raw) -> bool:
+    return _EMPTY_OBJECT.fullmatch(data) is not None
+
+
+def splice_caller(data: Raw, member: bytes) -> Raw:
+    """Return ``data`` with the caller's id as its last member, if it is an object (core.md §7.2).
+
+    Nothing is parsed: where a member occurs twice every JSON parser keeps the last one, so a value supplied by the
+    client is overridden. Costs one copy of the payload.
+    """
+    text = bytes(data)
+    if text[0] != 0x7B:
+        return data
+    if len(text) > 2 and (text[1] == 0x22 or _EMPTY_OBJECT.fullmatch(text) is None):
+        return Raw(b"%b,%b" % (memoryview(text)[:-1], member))
+    return Raw(b"{" + member)
