@@ -1,10 +1,18 @@
 """What every test may use. Nothing here sleeps: tests wait for events."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import iii_actors
+from iii_actors import actor
+from tests.support.peer import Peer, peers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_ask_inside_a_light_actor() -> None:
+    """Every test runs with the deadlock check on (design.md §3)."""
+    actor.debug(True)
 
 
 @pytest.fixture
@@ -12,3 +20,17 @@ def engine() -> Iterator["iii_actors.Engine"]:
     """An engine of the test's own, in this process, on a free port."""
     with iii_actors.Engine(iii_actors.EngineConfig.listening(port=0)) as running:
         yield running
+
+
+@pytest.fixture(params=["shared", "own"])
+def either_engine(request: pytest.FixtureRequest) -> Iterator["iii_actors.Engine"]:
+    """The same, once with each way of reading sockets."""
+    with iii_actors.Engine(iii_actors.EngineConfig.listening(port=0, reader=request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def worker(engine: "iii_actors.Engine") -> Iterator[Callable[..., Peer]]:
+    """A maker of workers connected to ``engine``: ``worker("name")``."""
+    with peers(engine.url) as make:
+        yield make
