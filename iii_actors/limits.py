@@ -232,11 +232,31 @@ CHANNEL_UNUSED_S: Final = _limit(
     "s",
     "the protocol's value: older channels with an end never taken are removed (core.md §9.3)",
 )
-CHANNEL_DRAIN_MS: Final = _limit(
-    "CHANNEL_DRAIN_MS",
-    10,
-    "ms",
-    "the protocol's value: frames a writer sent before its Close still count (core.md §9.3)",
+CHANNEL_BUFFER_BYTES: Final = _limit(
+    "CHANNEL_BUFFER_BYTES",
+    64 * MIB,
+    "bytes",
+    "what one channel may hold beside its bound in messages, one larger message excepted: room for the largest buffer "
+    "full of the 64 KiB messages that SDKs write; without it 1024 messages of 64 MiB could wait",
+)
+CHANNEL_ROUND_BYTES: Final = _limit(
+    "CHANNEL_ROUND_BYTES",
+    256 * KIB,
+    "bytes",
+    "taken out of a channel's buffer at a time (at least one message) and written with one system call",
+)
+MAX_CHANNELS: Final = _limit(
+    "MAX_CHANNELS",
+    50_000,
+    "channels",
+    "open at once; about 1 KiB each while unused. An HTTP request in flight has two; ends a loop that creates channels "
+    "and never opens them",
+)
+CHANNELS_REMEMBERED: Final = _limit(
+    "CHANNELS_REMEMBERED",
+    4_096,
+    "channels",
+    "past ones, whose ends still count as taken (core.md §9.2) instead of as unknown; 300 bytes each",
 )
 
 # --- command line -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import signal
 import threading
 from ipaddress import ip_address
 from pathlib import Path
-from types import FrameType
 
 import iii_actors
 from iii_actors import __version__, config, limits, logs
@@ -80,16 +79,29 @@ def _settings(options: argparse.Namespace) -> tuple[config.EngineConfig, str]:
 
 
 def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGINT or SIGTERM sets; the second signal ends the process at once."""
+    """Return an event that SIGINT or SIGTERM sets; the second signal ends the process at once.
+
+    Python runs signal handlers between two steps of the main thread, and that thread may be about to wait for good, or
+    be busy. So the number goes through a pipe, which the interpreter fills as the signal comes, to a thread that
+    has nothing else to do.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
     stopping = threading.Event()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if stopping.is_set():
-            os._exit(128 + number)
-        stopping.set()
+    def watch() -> None:
+        while True:
+            number = os.read(reading, 1)[0]
+            if number in numbers:
+                if stopping.is_set():
+                    os._exit(128 + number)
+                stopping.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    threading.Thread(target=watch, name="iii-signals", daemon=True).start()
     return stopping
 
 

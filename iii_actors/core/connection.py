@@ -7,9 +7,10 @@ from typing import Final, Protocol
 from msgspec import Raw
 
 from iii_actors.actor import LightActor, handles
+from iii_actors.core.functions import RESERVED_PREFIX
 from iii_actors.core.messages import Completed, Drop, Forward, Pong, Send, Writable
 from iii_actors.wire import messages as wire
-from iii_actors.wire.codec import Part, encode, encode_parts, is_empty_object
+from iii_actors.wire.codec import Part, encode, encode_parts, is_object, splice_caller
 from iii_actors.wire.trace import forwarded_baggage, valid_traceparent
 
 __all__ = ["Connection", "Outlet"]
@@ -54,48 +55,48 @@ class Connection(LightActor):
         call = invoke.call
         traceparent, baggage = call.traceparent, call.baggage
         if traceparent is not None or baggage is not None:
-            baggage = forwarded_baggage(baggage, call.function_id)
+            if not call.function_id.startswith(RESERVED_PREFIX):
+                baggage = forwarded_baggage(baggage, call.function_id)
             traceparent = valid_traceparent(traceparent)
+        metadata = call.metadata
+        if metadata is not wire.ABSENT and not wire.present(metadata):
+            metadata = wire.ABSENT
         data, caller = call.data, invoke.caller
-        text = memoryview(data)
-        member = b""
-        if caller is not None and text[0] == 0x7B:
-            # The most frequent case by far: an object that is not empty gets one more member.
-            member = b"," + caller.member
-            if is_empty_object(data):
-                data, member = Raw(b"{" + caller.member), b""
-                text = memoryview(data)
-        if len(text) >= _LARGE:
-            head = wire.InvokeFunction(
-                call.function_id, invoke.invocation_id, traceparent, baggage, None, None, call.metadata, _ZERO
-            )
-            self._outlet.write_parts(encode_parts(head, data, member))
-            return
-        if member:
-            data = Raw(b"%b%b" % (text[:-1], member))
-        self._outlet.write(
-            encode(
-                wire.InvokeFunction(
-                    call.function_id, invoke.invocation_id, traceparent, baggage, None, None, call.metadata, data
-                )
-            )
+        member = caller.member if caller is not None and is_object(data) else b""
+        large = len(memoryview(data)) >= _LARGE
+        if member and not large:
+            data = splice_caller(data, member)
+        message = wire.InvokeFunction(
+            call.function_id,
+            invoke.invocation_id,
+            traceparent,
+            baggage,
+            None,
+            None,
+            metadata,
+            _ZERO if large else data,
         )
+        if large:
+            self._outlet.write_parts(encode_parts(message, data, member))
+        else:
+            self._outlet.write(encode(message))
 
     @handles(Completed)
     def complete(self, completed: Completed) -> None:
         """Send a call's outcome to the worker that made it."""
         call = completed.invoke.call
         result = completed.result
-        large = len(memoryview(result)) >= _LARGE
+        failed = completed.error is not None
+        large = not failed and len(memoryview(result)) >= _LARGE
         message = wire.InvocationResult(
             completed.invoke.invocation_id,
             call.function_id,
             call.traceparent,
             call.baggage,
             completed.error,
-            _ZERO if large else (result if completed.error is None else wire.ABSENT),
+            wire.ABSENT if failed else (_ZERO if large else result),
         )
-        if large and completed.error is None:
+        if large:
             self._outlet.write_parts(encode_parts(message, result))
         else:
             self._outlet.write(encode(message))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from iii_actors.actor import LightActor, Ref, handles
 from iii_actors.core.ids import invocation_id, new_id
 from iii_actors.core.messages import DEFAULT_NAMESPACE, Completed, Enqueue, Invoke
 from iii_actors.core.outcome import complete, wire_error
-from iii_actors.errors import EnqueueError
+from iii_actors.errors import EnqueueError, FunctionNotFound
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import raw
 from iii_actors.wire.trace import forwarded_baggage
 
 __all__ = ["PROVIDER", "EnqueueDesk"]
 
-PROVIDER = "engine::queue::enqueue"
+PROVIDER: Final = "engine::queue::enqueue"
+_NO_PROVIDER: Final = wire_error(FunctionNotFound(PROVIDER, DEFAULT_NAMESPACE, internal=True))
+"""What the function registry answers; a provider's own error of that code is worded otherwise."""
 
 
 class _Job(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,6 +72,6 @@ class EnqueueDesk(LightActor):
 
 
 def _explained(error: wire.ErrorBody) -> EnqueueError:
-    if error.code == "function_not_found":
+    if error == _NO_PROVIDER:
         return EnqueueError.no_provider()
     return EnqueueError.from_provider(error.code, error.message)

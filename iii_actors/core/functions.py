@@ -24,6 +24,8 @@ from iii_actors.core.messages import (
     UnregisterFunction,
 )
 from iii_actors.core.outcome import complete, wire_error
+from iii_actors.core.queries import CountFunctions, FindFunctions, WatchFunctions
+from iii_actors.core.watchers import Watchers
 from iii_actors.errors import FunctionNotFound
 from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER
 from iii_actors.wire import messages as wire
@@ -56,11 +58,7 @@ class Functions(LightActor):
         self._services = services
         self._namespaces: dict[str, dict[str, Function]] = {}
         self._of_worker: dict[str, set[tuple[str, str]]] = {}
-        self._watcher: Ref | None = None
-
-    def watch(self, watcher: Ref) -> None:
-        """Name who is told :class:`FunctionsChanged`; called once, before anything is registered."""
-        self._watcher = watcher
+        self._watchers = Watchers()
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
@@ -105,7 +103,7 @@ class Functions(LightActor):
         elif held.group is not None and member is not None and held.group.policy == member.policy:
             group = held.group.with_member(member)
         elif self._sole_owner(held) != target.worker_id:
-            return _rejected(namespace, function_id, held.target.worker_id)
+            return _rejected(namespace, function_id, self._holder_beside(held, target.worker_id))
         else:
             group = groups.found(member)
         owned = self._of_worker.setdefault(target.worker_id, set())
@@ -158,10 +156,20 @@ class Functions(LightActor):
             return None
         return held.target.worker_id
 
+    @staticmethod
+    def _holder_beside(held: Function, worker_id: str) -> str:
+        """The worker that stands in this one's way: the first of a group that is another."""
+        members = held.group.members if held.group is not None else ()
+        holders = (member.target.worker_id for member in members if member.target.worker_id != worker_id)
+        return next(holders, held.target.worker_id)
+
     def _changed(self, namespace: str, function_ids: list[str], present: bool) -> None:
         self._services.tell(Members(namespace, function_ids, present))
-        if self._watcher is not None:
-            self._watcher.tell(FunctionsChanged())
+        self._watchers.tell(FunctionsChanged())
+
+    @handles(WatchFunctions)
+    def watch(self, request: WatchFunctions) -> None:
+        self._watchers.add(request.watcher)
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
@@ -177,6 +185,20 @@ class Functions(LightActor):
         if namespace not in holding or namespace is None:
             return None, holding
         return self._namespaces[namespace][query.function_id], holding
+
+    @handles(FindFunctions)
+    def find_all(self, query: FindFunctions) -> dict[tuple[str, str], Function]:
+        found: dict[tuple[str, str], Function] = {}
+        for namespace, function_id in query.keys:
+            function = self._namespaces.get(namespace, {}).get(function_id)
+            if function is not None:
+                found[namespace, function_id] = function
+        return found
+
+    @handles(CountFunctions)
+    def count(self, query: CountFunctions) -> dict[str, int]:
+        owned = self._of_worker
+        return {worker_id: len(owned[worker_id]) for worker_id in query.worker_ids if worker_id in owned}
 
     @handles(ListFunctions)
     def list_all(self, _: ListFunctions) -> list[Function]:

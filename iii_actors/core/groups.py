@@ -18,7 +18,6 @@ Groups are values: a change makes a new one. Only the function registry holds th
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -76,9 +75,7 @@ class Group:
         """Return the group with a worker added, or with its definition replaced in place."""
         worker_id = new.target.worker_id
         if any(old.target.worker_id == worker_id for old in self.members):
-            return Group(
-                tuple(new if old.target.worker_id == worker_id else old for old in self.members), self._turns
-            )
+            return Group(tuple(new if old.target.worker_id == worker_id else old for old in self.members), self._turns)
         return Group((*self.members, new), self._turns)
 
     def without(self, worker_id: str) -> Group | None:
@@ -93,7 +90,7 @@ class Group:
             return members[next(self._turns) % len(members)].target
         if self.policy.name == STICKY:
             value = _field(data, self.policy.key or "")
-            return max(members, key=lambda one: zlib.crc32(value + one.target.worker_id.encode())).target
+            return max(members, key=lambda one: hash(value + one.target.worker_id.encode())).target
         return members[0].target
 
 

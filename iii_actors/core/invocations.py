@@ -21,6 +21,7 @@ from iii_actors.core.messages import (
 from iii_actors.core.outcome import complete
 from iii_actors.limits import MAX_CALLS_PENDING_PER_WORKER
 from iii_actors.wire import messages as wire
+from iii_actors.wire.codec import Undecodable, canonical_uuid
 
 __all__ = ["CHANNEL_CLOSED", "Invocations"]
 
@@ -85,12 +86,18 @@ class Invocations(LightActor):
     @handles(wire.InvocationResult)
     def result(self, result: wire.InvocationResult) -> None:
         """A worker's answer, from whichever connection (core.md §7.4); unknown and late ids are ignored."""
-        if result.invocation_id in self._pending:
+        invocation_id = result.invocation_id
+        if invocation_id not in self._pending:
+            try:
+                invocation_id = canonical_uuid(invocation_id)
+            except Undecodable:
+                return
+        if invocation_id in self._pending:
             body = result.result
             # A worker's null travels on as absence (core.md §1.3).
             if len(memoryview(body)) == 4 and bytes(body) == b"null":
                 body = wire.ABSENT
-            self._finish(result.invocation_id, body, result.error)
+            self._finish(invocation_id, body, result.error)
 
     @handles(Answer)
     def answer(self, answer: Answer) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from msgspec import Raw, Struct
 
@@ -242,7 +242,8 @@ class RegisterTrigger(NamedTuple):
     """Asked of triggers (core.md §6.2).
 
     Returns a :class:`Binding` whose in-process provider must accept first (ask it :class:`BindTrigger`, then repeat
-    this message with ``accepted``), or None when it is done.
+    this message with ``accepted``), or None when it is done. With ``ack_to`` it returns a :class:`Binding` also when a
+    socket's worker has been sent the trigger: its acknowledgement is on the way.
     """
 
     definition: wire.RegisterTrigger
@@ -257,7 +258,7 @@ class RegisterTrigger(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """A binding, and the in-process provider to ask before it is made or undone."""
+    """A binding, and its provider, who has a say in it: one in this process is asked before it is made or undone."""
 
     trigger: Any
     provider: Target
@@ -372,3 +373,48 @@ class Members(NamedTuple):
     namespace: str
     function_ids: Sequence[str]
     present: bool
+
+
+Direction = Literal["read", "write"]
+"""Which end of a channel; the words of the protocol's ``dir`` and ``direction``."""
+
+
+class ChannelKey(NamedTuple):
+    """What opens either end of a channel; both its references share it (core.md §9.1)."""
+
+    channel_id: str
+    access_key: str
+
+
+class CreateChannel(NamedTuple):
+    """Asked of channels: returns the :class:`ChannelKey` of a new one, or raises ``TooManyChannels`` (core.md §9.1)."""
+
+    buffer_size: int
+    """Messages that wait between the ends; cut to what the protocol allows."""
+
+
+class KnowsChannel(NamedTuple):
+    """Asked of channels: is there such a channel with such a key? Returns a bool (core.md §9.2)."""
+
+    key: ChannelKey
+
+
+class TakeChannelEnd(NamedTuple):
+    """Asked of channels: the channel's :class:`~iii_actors.core.pipe.Pipe`, for an end that was never taken before.
+
+    None if it was, or if the channel is gone.
+    """
+
+    key: ChannelKey
+    direction: Direction
+
+
+class ReleaseChannelEnd(NamedTuple):
+    """To channels: who took this end is through with it. The end stays taken."""
+
+    channel_id: str
+    direction: Direction
+
+
+class SweepChannels(NamedTuple):
+    """To channels: remove the old ones that are not used (core.md §9.3)."""

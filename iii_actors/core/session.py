@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 from pykka import ActorDeadError
 
-from iii_actors.actor import Ref, ask
+from iii_actors.actor import Ref, ask, run_scheduled
 from iii_actors.clock import Timer
 from iii_actors.core.ids import invocation_id, new_id
 from iii_actors.core.messages import (
@@ -97,7 +99,7 @@ class Session:
         if kind is wire.InvocationResult:
             self._invocations_tell(message)
         elif kind is wire.InvokeFunction:
-            if message.function_id == REGISTER_WORKER:  # type: ignore[union-attr]
+            if _is_register_call(message):  # type: ignore[arg-type]
                 return False
             self._invoke(message)  # type: ignore[arg-type]
         elif kind is wire.Ping:
@@ -109,14 +111,17 @@ class Session:
         return True
 
     def receive_waiting(self, message: wire.FromWorker) -> None:
-        """Handle any message on the connection's own thread; a registration is in effect when this returns."""
+        """Handle any message on the connection's own thread; a registration is in effect when this returns.
+
+        To be called inside :class:`~iii_actors.actor.Round`.
+        """
         if self.receive(message):
             return
         try:
             if isinstance(message, wire.Reattach):
                 self._reattach(message)
                 return
-            with self._lock:
+            with self._registering():
                 if self._closed:
                     return
                 if isinstance(message, wire.InvokeFunction):
@@ -129,6 +134,17 @@ class Session:
             logger.debug("Worker %s spoke while the engine was stopping", self.worker_id)
         except Exception:
             logger.exception("Worker %s: a %s failed", self.worker_id, type(message).__name__)
+
+    @contextmanager
+    def _registering(self) -> Iterator[None]:
+        """Hold the lock. Its present holder may be asking an actor that this thread's round has promised to run."""
+        if not self._lock.acquire(blocking=False):
+            run_scheduled()
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _tell(self, message: object) -> None:
         try:
@@ -260,6 +276,15 @@ class Session:
             logger.debug("Worker %s left while the engine was stopping", worker_id)
         finally:
             self._connection.stop(block=False)
+
+
+def _is_register_call(call: wire.InvokeFunction) -> bool:
+    """Return whether a call is the connection's own business; built-ins exist in ``default`` only (core.md §8.1)."""
+    return (
+        call.function_id == REGISTER_WORKER
+        and call.namespace in (None, DEFAULT_NAMESPACE)
+        and type(call.action) is not wire.Enqueue
+    )
 
 
 def _decoded(call: wire.InvokeFunction) -> WorkerDetails:

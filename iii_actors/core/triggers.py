@@ -111,11 +111,15 @@ class Triggers(LightActor):
         namespace, definition, provider = request
         key = (namespace, definition.id)
         replaced = self._types.get(key)
+        served = list(self._served.get(key, {}).values())
         if replaced is not None:
             self._types_of[replaced.provider.worker_id].discard(key)
+            if replaced.provider.ref != provider.ref:
+                for trigger in served:
+                    _release(replaced.provider, trigger)
         self._types[key] = TriggerType(namespace, definition.id, definition, provider)
         self._types_of.setdefault(provider.worker_id, set()).add(key)
-        for trigger in list(self._served.get(key, {}).values()):
+        for trigger in served:
             self._serve(trigger, key)
         for trigger in list(self._waiting.get(definition.id, {}).values()):
             if self._resolve(trigger) == key:
@@ -141,7 +145,7 @@ class Triggers(LightActor):
             definition.trigger_type,
             definition.function_id,
             definition.config,
-            definition.metadata,
+            definition.metadata if wire.present(definition.metadata) else wire.ABSENT,
             definition.namespace if definition.namespace is not None else DEFAULT_NAMESPACE,
             definition.trigger_namespace,
             request.home,
@@ -154,12 +158,14 @@ class Triggers(LightActor):
         key = self._resolve(trigger)
         if key is not None and self._types[key].provider.in_process and not request.accepted:
             return Binding(_at(trigger, key), self._types[key].provider)
+        provider = self._types[key].provider if key is not None else None
+        old = self._live.get(trigger.id)
+        if old is not None and (provider is None or self._types[old.served_by].provider.ref != provider.ref):
+            _release(self._types[old.served_by].provider, old)
         self._forget(trigger.id)
         if owner is not None:
             owned.add(trigger.id)
-        if request.ack_to is not None and key is not None and not self._types[key].provider.in_process:
-            self._acks[trigger.id] = request.ack_to
-        if key is None:
+        if key is None or provider is None:
             self._park(trigger)
             logger.info(
                 "[PENDING] Trigger %s (function %s) was NOT activated: trigger type %s is not registered. "
@@ -170,6 +176,9 @@ class Triggers(LightActor):
             )
         else:
             self._serve(trigger, key, told=request.accepted)
+            if request.ack_to is not None and not provider.in_process and trigger.id in self._live:
+                self._acks[trigger.id] = request.ack_to
+                return Binding(self._live[trigger.id], provider)
         return None
 
     @handles(UnregisterTrigger)
@@ -211,8 +220,10 @@ class Triggers(LightActor):
             if trigger is not None:
                 self._withdraw(trigger)
             self._forget(trigger_id)
-        for key in self._types_of.pop(worker_id, ()):
+        left = self._types_of.pop(worker_id, set())
+        for key in left:
             del self._types[key]
+        for key in left:
             for orphan in list(self._served.get(key, {}).values()):
                 successor = self._resolve(orphan)
                 if successor is not None:
@@ -310,6 +321,12 @@ def _tell(ref: Ref, message: object) -> bool:
     except _GONE:
         return False
     return True
+
+
+def _release(provider: Target, trigger: Trigger) -> None:
+    """Tell a provider in this process that it serves a binding no longer; a worker is not told (core.md §6.1, §6.2)."""
+    if provider.in_process:
+        _tell(provider.ref, UnbindTrigger(trigger))
 
 
 def _at(trigger: Trigger, key: Key) -> Trigger:

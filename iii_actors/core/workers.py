@@ -7,7 +7,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,8 @@ from iii_actors.core.messages import (
     TearDown,
     WorkerEvent,
 )
+from iii_actors.core.queries import FindWorkers, WatchWorkers
+from iii_actors.core.watchers import Watchers
 from iii_actors.limits import NAME_CHARS
 from iii_actors.wire import messages as wire
 
@@ -61,7 +63,7 @@ class WorkerDetails(msgspec.Struct, frozen=True):
     version: str | None = None
     telemetry: Telemetry | None = None
     os: str | None = None
-    pid: int | None = None
+    pid: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)] | None = None
     isolation: str | None = None
     namespace: str | None = None
 
@@ -132,11 +134,11 @@ class Workers(LightActor):
         self._leases: dict[tuple[str, str], str] = {}
         self._leases_of: dict[str, tuple[str, str]] = {}
         self._leaving: set[str] = set()
-        self._watchers: list[Ref] = []
+        self._watchers = Watchers()
 
-    def watch(self, watcher: Ref) -> None:
-        """Name one who is told every :class:`WorkerEvent`; called before anybody joins."""
-        self._watchers.append(watcher)
+    @handles(WatchWorkers)
+    def watch(self, request: WatchWorkers) -> None:
+        self._watchers.add(request.watcher)
 
     @handles(Join)
     def join(self, request: Join) -> WorkerRecord:
@@ -223,6 +225,10 @@ class Workers(LightActor):
     def find(self, query: FindWorker) -> WorkerRecord | None:
         return self._records.get(query.worker_id)
 
+    @handles(FindWorkers)
+    def find_all(self, query: FindWorkers) -> dict[str, WorkerRecord]:
+        records = self._records
+        return {worker_id: records[worker_id] for worker_id in query.worker_ids if worker_id in records}
+
     def _tell(self, event: str, worker_id: str) -> None:
-        for watcher in self._watchers:
-            watcher.tell(WorkerEvent(event, worker_id))
+        self._watchers.tell(WorkerEvent(event, worker_id))

@@ -1,13 +1,14 @@
 """WebSocket framing (RFC 6455 §5), the server's side: pure, no sockets.
 
 :class:`FrameReader` says where to receive the next bytes (:meth:`~FrameReader.space`) and turns what arrived into whole
-messages (:meth:`~FrameReader.received`). Small frames are parsed out of the caller's buffer, which connections share: an
+messages (:meth:`~FrameReader.received`). Small frames are taken out of the caller's buffer, which connections share: an
 idle connection keeps no buffer at all. The payload of a large frame is received in place, into memory of its own.
 """
 
 from __future__ import annotations
 
 import codecs
+import struct
 from typing import Final
 
 try:
@@ -41,6 +42,10 @@ _CONTROL_MAX: Final = 125
 _IN_PLACE: Final = 32768
 """A frame whose payload is larger than this and not yet complete is received into memory of its own."""
 
+_SHORT: Final = struct.Struct(">BB").pack
+_MEDIUM: Final = struct.Struct(">BBH").pack
+_LONG: Final = struct.Struct(">BBQ").pack
+
 Message = tuple[int, bytes]
 """``(opcode, payload)``: a whole text or binary message, or a control frame."""
 
@@ -71,7 +76,6 @@ class FrameReader:
         "_max_frame",
         "_max_message",
         "_utf8",
-        "_view",
         "closed",
         "error",
     )
@@ -81,7 +85,6 @@ class FrameReader:
         self._max_frame = max_frame
         self._max_message = max_message
         self._leftover = first
-        self._view: memoryview | None = None
         self._filled = 0
         self._large: bytearray | None = None
         self._large_head = 0
@@ -94,86 +97,79 @@ class FrameReader:
         self.error: ProtocolError | None = None
 
     def space(self, buffer: memoryview) -> memoryview:
-        """Return where the next bytes go: the rest of a large payload, or ``buffer`` behind what is left over."""
+        """Return where to receive the next bytes: ``buffer``, or the rest of a large payload's own memory."""
         if self._large is not None:
             return memoryview(self._large)[self._filled :]
-        self._view = buffer
-        leftover = self._leftover
-        if leftover:
-            self._filled = len(leftover)
-            buffer[: self._filled] = leftover
-            return buffer[self._filled :]
-        self._filled = 0
         return buffer
 
-    def received(self, count: int) -> list[Message]:
+    def received(self, count: int, buffer: memoryview) -> list[Message]:
         """Take note of ``count`` bytes put into :meth:`space`; returns the messages that are complete now."""
         messages: list[Message] = []
         if self.closed or self.error is not None:
             return messages
         try:
-            if self._large is not None:
+            if self._large is None:
+                self._parse(self._leftover + bytes(buffer[:count]), messages)
+            else:
                 self._filled += count
                 if self._filled == len(self._large):
                     payload, self._large = apply_mask(self._large, self._large_mask), None
                     self._frame(self._large_head, payload, messages)
-                return messages
-            view = self._view
-            assert view is not None
-            self._view = None
-            self._parse(view, self._filled + count, messages)
         except ProtocolError as error:
             self.error = error
         return messages
 
-    def _parse(self, view: memoryview, end: int, messages: list[Message]) -> None:
-        position = 0
+    def _parse(self, data: bytes, messages: list[Message]) -> None:
+        position, end = 0, len(data)
+        plain_max = min(self._max_frame, end)
         while end - position >= 6:
-            first, second = view[position], view[position + 1]
-            length = second & 0x7F
+            first = data[position]
+            length = data[position + 1] - 0x80
+            if length < 0:
+                raise ProtocolError(1002, "a client's frame must be masked")
             start = position + 6
             if length >= 126:
                 start += 2 if length == 126 else 8
                 if start > end:
                     break
-                length = int.from_bytes(view[position + 2 : start - 4], "big")
-            if second < 0x80:
-                raise ProtocolError(1002, "a client's frame must be masked")
+                length = int.from_bytes(data[position + 2 : start - 4], "big")
             stop = start + length
             if stop > end:
                 if length > _IN_PLACE:
-                    self._begin_large(view[position:end], start - position, length)
+                    self._begin_large(data[position:], start - position, length)
                     return
-                self._check(first, length)
                 break
-            payload = apply_mask(view[start:stop], view[start - 4 : start])
-            position = stop
-            if first == 0x81 and not self._kind and length <= self._max_frame:
+            if first == 0x81 and length <= plain_max and not self._kind:
                 # By far the most frequent: a whole text message in one frame.
+                payload = apply_mask(data[start:stop], data[start - 4 : start])
                 if not payload.isascii():
                     _check_utf8(payload)
                 messages.append((TEXT, payload))
-                continue
-            self._check(first, length)
-            self._frame(first, payload, messages)
-            if self.closed:
-                return
-        if position == end:
-            self._leftover = b""
-            return
+            else:
+                self._check(first, length)
+                self._frame(first, apply_mask(data[start:stop], data[start - 4 : start]), messages)
+                if self.closed:
+                    return
+            position = stop
+        self._leftover = data[position:]
         if end - position >= 2:
-            if view[position + 1] < 0x80:
+            # What is known of the next frame is checked at once: a violation is not waited out.
+            first, second = data[position], data[position + 1]
+            if second < 0x80:
                 raise ProtocolError(1002, "a client's frame must be masked")
-            self._check(view[position], min(view[position + 1] & 0x7F, 126))
-        self._leftover = bytes(view[position:end])
+            length = second - 0x80
+            if length >= 126:
+                extended = data[position + 2 : position + (4 if length == 126 else 10)]
+                length = int.from_bytes(extended, "big") if len(extended) in (2, 8) else 126
+            self._check(first, length)
 
-    def _begin_large(self, available: memoryview, head_size: int, length: int) -> None:
+    def _begin_large(self, available: bytes, head_size: int, length: int) -> None:
         self._check(available[0], length)
         large = bytearray(length)
         got = len(available) - head_size
-        large[:got] = available[head_size:]
+        large[:got] = memoryview(available)[head_size:]
         self._large, self._large_head, self._filled = large, available[0], got
-        self._large_mask = bytes(available[head_size - 4 : head_size])
+        self._large_mask = available[head_size - 4 : head_size]
         self._leftover = b""
 
     def _check(self, first: int, length: int) -> None:
@@ -251,10 +247,10 @@ def _check_close(payload: bytes) -> None:
 def header(opcode: int, length: int) -> bytes:
     """Return the header of one whole, unmasked frame."""
     if length < 126:
-        return bytes((_FIN | opcode, length))
+        return _SHORT(_FIN | opcode, length)
     if length < 65536:
-        return bytes((_FIN | opcode, 126)) + length.to_bytes(2, "big")
-    return bytes((_FIN | opcode, 127)) + length.to_bytes(8, "big")
+        return _MEDIUM(_FIN | opcode, 126, length)
+    return _LONG(_FIN | opcode, 127, length)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

@@ -11,10 +11,11 @@ import socket
 import socketserver
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from websocket_server import WebsocketServer
 
+from iii_actors.config import ListenerSettings
 from iii_actors.core.refs import Core
 from iii_actors.errors import ListenError
 from iii_actors.limits import LISTEN_BACKLOG, MAX_HEADER_BYTES
@@ -23,12 +24,12 @@ from iii_actors.transport.frames import FrameReader
 from iii_actors.transport.handshake import Refused, Request, accept, parse, refusal
 from iii_actors.transport.poller import Poller
 from iii_actors.transport.telemetry_socket import TelemetrySink, serve_telemetry
-from iii_actors.transport.worker_socket import SocketOptions, WorkerSocket
+from iii_actors.transport.worker_socket import WorkerSocket
 
 if TYPE_CHECKING:
     from socketserver import BaseServer
 
-__all__ = ["Listener", "ListenerOptions"]
+__all__ = ["Listener"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +40,6 @@ _HEAD_END: Final = b"\r\n\r\n"
 _BUSY: Final = refusal(Refused(503, "this listener has as many connections as it may have (max_connections)"))
 
 
-class ListenerOptions(SocketOptions, Protocol):
-    """A listener's settings (config-and-cli.md §4, ``iii-worker-manager``)."""
-
-    host: str
-    port: int
-    handshake_timeout_ms: int
-    max_connections: int
-    ping_interval_s: float
-    ping_timeout_s: float
-
-
 class Listener(WebsocketServer):
     """One bound port. :meth:`open` serves on a thread of its own; each connection has one too."""
 
@@ -58,7 +48,7 @@ class Listener(WebsocketServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, options: ListenerOptions, core: Core, poller: Poller, telemetry: TelemetrySink) -> None:
+    def __init__(self, options: ListenerSettings, core: Core, poller: Poller, telemetry: TelemetrySink) -> None:
         """Bind; raises :class:`ListenError` when that cannot be."""
         self.options = options
         self.core = core

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from iii_actors.actor import one_round, round_end
+from iii_actors.actor import Round
 from iii_actors.limits import FRAMES_PER_ROUND, READ_BUFFER_BYTES
 
 __all__ = ["Poller", "Watched"]
@@ -128,10 +128,11 @@ class Poller:
     def _work(self) -> None:
         buffer = memoryview(bytearray(READ_BUFFER_BYTES))
         select = self._selector.select
+        one_round = Round()
         while not self._stopped:
             events = select()
             frames = 0
-            with one_round():
+            with one_round:
                 for key, mask in events:
                     watched: Watched | None = key.data
                     if watched is None:
@@ -148,7 +149,7 @@ class Poller:
                         self._set(watched, 0)
                     if frames >= FRAMES_PER_ROUND:
                         frames = 0
-                        round_end()
+                        one_round.pause()
             self._run_commands()
 
     def _take_commands(self) -> None:

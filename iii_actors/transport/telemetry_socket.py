@@ -18,9 +18,8 @@ _BUFFER: Final = 16384
 
 def serve_telemetry(sock: socket.socket, frames: FrameReader, sink: TelemetrySink) -> None:
     """Serve one socket until it ends. Runs on the connection's own thread; text is ignored."""
-    buffer = memoryview(bytearray(_BUFFER + 65536))
-    frames.space(buffer)
-    messages = frames.received(0)
+    buffer = memoryview(bytearray(_BUFFER))
+    messages = frames.received(0, buffer)
     while True:
         for opcode, payload in messages:
             if opcode == PING:
@@ -34,4 +33,4 @@ def serve_telemetry(sock: socket.socket, frames: FrameReader, sink: TelemetrySin
         count = sock.recv_into(frames.space(buffer))
         if not count:
             return
-        messages = frames.received(count)
+        messages = frames.received(count, buffer)

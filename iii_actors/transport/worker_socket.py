@@ -11,11 +11,12 @@ import logging
 import queue
 import selectors
 import socket
-from typing import Final, Protocol
+from typing import Final
 
 from pykka import ActorDeadError
 
-from iii_actors.actor import Ref, one_round
+from iii_actors.actor import Ref, Round
+from iii_actors.config import ListenerSettings
 from iii_actors.core.connection import Connection
 from iii_actors.core.messages import Drop, Pong, Writable
 from iii_actors.core.refs import Core
@@ -27,7 +28,7 @@ from iii_actors.transport.poller import Poller
 from iii_actors.wire.codec import Undecodable, decode
 from iii_actors.wire.messages import FromWorker
 
-__all__ = ["TELEMETRY_PREFIXES", "SocketOptions", "WorkerSocket"]
+__all__ = ["TELEMETRY_PREFIXES", "WorkerSocket"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,20 +38,11 @@ _LEAVE: Final = None
 _DONTWAIT: Final = socket.MSG_DONTWAIT
 
 
-class SocketOptions(Protocol):
-    """What a listener's settings say about its sockets."""
-
-    max_frame_bytes: int
-    max_message_bytes: int
-    outbox_bytes: int
-    reader: str
-
-
 class WorkerSocket:
     """One upgraded socket on ``/``."""
 
     def __init__(
-        self, sock: socket.socket, first: bytes, ip_address: str, core: Core, poller: Poller, options: SocketOptions
+        self, sock: socket.socket, first: bytes, ip_address: str, core: Core, poller: Poller, options: ListenerSettings
     ) -> None:
         self.socket = sock
         self.interest = 0
@@ -97,9 +89,7 @@ class WorkerSocket:
 
     def _frames_at_hand(self) -> list[Message]:
         """What arrived together with the handshake."""
-        buffer = memoryview(bytearray(_OWN_BUFFER + 65536))
-        self._frames.space(buffer)
-        return self._frames.received(0)
+        return self._frames.received(0, memoryview(b""))
 
     def _serve_shared(self) -> None:
         while not self._over():
@@ -119,11 +109,11 @@ class WorkerSocket:
             if not count:
                 return
             self.heard = True
-            self._take(self._frames.received(count))
+            self._take(self._frames.received(count, buffer))
 
     def _take(self, messages: list[Message]) -> None:
         """Handle messages on the connection's own thread, which may wait."""
-        with one_round():
+        with Round():
             for opcode, payload in messages:
                 if self._evicted:
                     return
@@ -149,7 +139,7 @@ class WorkerSocket:
             self._hand_over(_LEAVE)
             return 0
         self.heard = True
-        messages = frames.received(count)
+        messages = frames.received(count, buffer)
         receive = self._receive
         for index, (opcode, payload) in enumerate(messages):
             message = self._decoded(opcode, payload)

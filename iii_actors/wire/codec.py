@@ -27,7 +27,6 @@ __all__ = [
     "decode",
     "encode",
     "encode_parts",
-    "is_empty_object",
     "is_object",
     "raw",
     "splice_caller",
@@ -35,7 +34,6 @@ __all__ = [
 
 Part = bytes | memoryview
 """A piece of a message's text."""
-
 
 
 class Undecodable(ValueError):
@@ -56,16 +54,15 @@ _ANY_UUID: Final = re.compile(
 def decode(payload: bytes | memoryview) -> FromWorker:
     """Return the message in one frame's payload.
 
-    Its :class:`~msgspec.Raw` members are views that keep the payload alive. Raises :class:`Undecodable` for anything
-    that is not one whole, well-formed message, whatever the bytes are.
+    Its :class:`~msgspec.Raw` members are views that keep the payload alive. A call's id comes back canonical; a
+    result's id is left as it is, because looking it up tells whether it needs to be. Raises :class:`Undecodable` for
+    anything that is not one whole, well-formed message, whatever the bytes are.
     """
     try:
         message: FromWorker = _decoder.decode(payload)
         if type(message) is InvokeFunction:
             if message.invocation_id is not None and _CANONICAL(message.invocation_id) is None:
                 return msgspec.structs.replace(message, invocation_id=canonical_uuid(message.invocation_id))
-        elif type(message) is InvocationResult and _CANONICAL(message.invocation_id) is None:
-            return msgspec.structs.replace(message, invocation_id=canonical_uuid(message.invocation_id))
         elif type(message) is RegistrationRejected and (message.worker_name is None) == (message.function_id is None):
             raise Undecodable("registrationrejected names a worker or a function")
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -74,7 +71,7 @@ def decode(payload: bytes | memoryview) -> FromWorker:
 
 
 def canonical_uuid(text: str) -> str:
-    """Return the lower-case hyphenated spelling of a UUID in any of its spellings (core.md §1.3-6), or raise ValueError."""
+    """Return a UUID in lower case with hyphens, however it was spelled (core.md §1.3-6); raises :class:`Undecodable`."""
     if _CANONICAL(text):
         return text
     match = _ANY_UUID(text)
@@ -88,16 +85,17 @@ def encode(message: ToWorker) -> bytes:
     return _encoder.encode(message)
 
 
-def encode_parts(message: InvokeFunction | InvocationResult, payload: Raw, suffix: bytes = b"") -> list[Part]:
-    """Return the text of a message in parts, its ``data`` or ``result`` being ``payload`` itself, uncopied.
+def encode_parts(message: InvokeFunction | InvocationResult, payload: Raw, member: bytes = b"") -> list[Part]:
+    """Return the text of a message in parts that are to be written together, the payload itself uncopied.
 
-    ``suffix`` replaces the payload's last byte (see :func:`splice_caller`). The parts are to be written together.
+    ``message`` has the number 0 in place of its ``data`` or ``result``, which is the last thing in its text. ``member``
+    is spliced into ``payload``, which is an object that is not empty (see :func:`splice_caller`).
     """
-    template = _encoder.encode(message)
-    view = memoryview(payload)
-    if suffix:
-        return [template[:-2], view[:-1], suffix + b"}"]
-    return [template[:-2], view, b"}"]
+    head = _encoder.encode(message)[:-2]
+    whole = memoryview(payload)
+    if member:
+        return [head, whole[:-1], b",%b}" % member]
+    return [head, whole, b"}"]
 
 
 def raw(value: object) -> Raw:
@@ -111,22 +109,17 @@ def caller_member(worker_id: str) -> bytes:
 
 
 def is_object(data: Raw) -> bool:
+    """Return whether a payload is a JSON object."""
     return memoryview(data)[0] == 0x7B
 
 
-def is_empty_object(data: Raw) -> bool:
-    return _EMPTY_OBJECT.fullmatch(data) is not None
-
-
 def splice_caller(data: Raw, member: bytes) -> Raw:
-    """Return ``data`` with the caller's id as its last member, if it is an object (core.md §7.2).
+    """Return an object's text with the caller's id as its last member (core.md §7.2).
 
     Nothing is parsed: where a member occurs twice every JSON parser keeps the last one, so a value supplied by the
     client is overridden. Costs one copy of the payload.
     """
     text = bytes(data)
-    if text[0] != 0x7B:
-        return data
-    if len(text) > 2 and (text[1] == 0x22 or _EMPTY_OBJECT.fullmatch(text) is None):
-        return Raw(b"%b,%b" % (memoryview(text)[:-1], member))
-    return Raw(b"{" + member)
+    if text[1] != 0x22 and _EMPTY_OBJECT.fullmatch(text) is not None:
+        return Raw(b"{" + member)
+    return Raw(b"%b,%b" % (text[:-1], member))

@@ -1,7 +1,7 @@
 """Every message of the protocol, both ways (core.md §2).
 
-One struct per ``type``; unknown members are ignored; payloads stay :class:`msgspec.Raw`, so that the engine never parses
-what it only forwards. Optional text members are ``None`` when absent or null. Optional any-JSON members are
+One struct per ``type``; unknown members are ignored; payloads stay :class:`msgspec.Raw`, so that the engine never
+parses what it only forwards. Optional text members are ``None`` when absent or null. Optional any-JSON members are
 :data:`ABSENT` when absent, and are told from null by :func:`present`.
 """
 

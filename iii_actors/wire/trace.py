@@ -15,7 +15,7 @@ _FUNCTION_KEY: Final = "iii.function.id"
 
 
 def valid_traceparent(text: str | None) -> str | None:
-    """Return a valid ``traceparent`` unchanged, None for an invalid or empty one (it is left out towards the callee)."""
+    """Return a valid ``traceparent`` unchanged; None for an invalid or empty one, which the callee does not get."""
     if text is None or _TRACEPARENT(text) is None:
         return None
     if len(text) != 55 and text.startswith("00"):

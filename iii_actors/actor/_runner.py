@@ -1,0 +1,233 @@
+"""The thread's side of light actors: mailboxes, and each thread's list of actors to run."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Self
+
+from pykka import ActorDeadError
+
+from iii_actors import limits
+
+if TYPE_CHECKING:
+    from iii_actors.actor._light import LightActor
+
+__all__ = ["Mailbox", "Round", "Runner", "local", "run_scheduled"]
+
+
+class Runner:
+    """One thread's run list: the actors that it has promised to run, each with its mailbox held."""
+
+    __slots__ = ("busy", "crowded", "last", "ready", "running")
+
+    def __init__(self) -> None:
+        self.ready: deque[Mailbox] = deque()
+        self.last: deque[Mailbox] = deque()
+        self.crowded: set[Mailbox] = set()
+        self.running: LightActor | None = None
+        self.busy = False
+
+    def drain(self, budget: int | None = None) -> None:
+        """Run promised actors until none is left; past ``budget`` messages give the rest to the relief thread."""
+        self.busy = True
+        left = limits.THREAD_BATCH if budget is None else budget
+        ready, last = self.ready, self.last
+        clock = perf_counter_ns()
+        try:
+            while True:
+                if ready:
+                    mailbox = ready.popleft()
+                elif last:
+                    mailbox = last.popleft()
+                else:
+                    return
+                try:
+                    left -= self._run(mailbox)
+                finally:
+                    now = perf_counter_ns()
+                    mailbox.actor.busy_ns += now - clock
+                    clock = now
+                    mailbox.held.release()
+                    # Whoever appended before our release did not get the mailbox, and relies on this second look.
+                    if mailbox.queue and mailbox.held.acquire(False):
+                        (last if mailbox.last_in_round else ready).append(mailbox)
+                if left <= 0 and (ready or last):
+                    _relief.take(ready, last)
+                    return
+        except BaseException:
+            # A KeyboardInterrupt in this thread: what it has promised to run, another thread must run.
+            _relief.take(ready, last)
+            raise
+        finally:
+            self.running = None
+            self.busy = False
+            if self.crowded:
+                self.help_crowded()
+
+    def _run(self, mailbox: Mailbox) -> int:
+        """Handle one batch of one actor's messages; its mailbox is ours. Returns how many they were."""
+        self.running = actor = mailbox.actor
+        messages, handlers = mailbox.queue, actor._handlers
+        count = 0
+        try:
+            # Nobody else takes messages out, so one that is seen is there.
+            while messages and count < limits.ACTOR_BATCH:
+                message = messages.popleft()
+                count += 1
+                try:
+                    handler = handlers.get(type(message))
+                    if handler is not None:
+                        handler(message)
+                    else:
+                        actor.on_receive(message)
+                except Exception as error:
+                    actor._failed(message, error)
+            if mailbox.after_batch is not None:
+                try:
+                    mailbox.after_batch()
+                except Exception as error:
+                    actor._failed(None, error)
+        finally:
+            actor.handled += count
+        return count
+
+    def help_crowded(self) -> None:
+        """Wait for the actors that this thread has over-filled and run them: it holds no mailbox now, so it may."""
+        crowded, self.crowded = self.crowded, set()
+        for mailbox in crowded:
+            while len(mailbox.queue) > limits.MAILBOX_DEPTH and mailbox.held.acquire(timeout=limits.ASK_TIMEOUT_S):
+                self.ready.append(mailbox)
+                self.drain(limits.MAILBOX_DEPTH)
+
+
+class _Local(threading.local):
+    runner: Runner
+
+    def __init__(self) -> None:
+        self.runner = Runner()
+
+
+local = _Local()
+
+
+class _Relief:
+    """The thread that runs what others gave away. Started when first needed; light actors never block it."""
+
+    def __init__(self) -> None:
+        self._given: queue.SimpleQueue[Mailbox] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._started = False
+
+    def take(self, *run_lists: deque[Mailbox]) -> None:
+        if not self._started:
+            with self._starting:
+                if not self._started:
+                    self._started = True
+                    threading.Thread(target=self._work, name="iii-relief", daemon=True).start()
+        for run_list in run_lists:
+            while run_list:
+                self._given.put(run_list.popleft())
+
+    def _work(self) -> None:
+        runner = local.runner
+        while True:
+            runner.ready.append(self._given.get())
+            runner.drain()
+
+
+_relief = _Relief()
+
+
+class Round:
+    """``with Round():`` - within the block ``tell`` only schedules; at its end this thread runs all it has scheduled.
+
+    A transport reads many frames in one round, so that each peer's answers leave in one write. An ``ask`` inside the
+    block first runs what is scheduled. Make one on the thread that uses it, as often as is handy; do not nest, do not
+    use inside a handler.
+    """
+
+    __slots__ = ("_runner",)
+
+    def __init__(self) -> None:
+        self._runner = local.runner
+
+    def __enter__(self) -> Self:
+        self._runner.busy = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.drain()
+
+    def pause(self) -> None:
+        """Run everything scheduled so far, and go on with the round."""
+        self._runner.drain()
+        self._runner.busy = True
+
+
+def run_scheduled() -> None:
+    """Inside a round: run everything this thread has scheduled, before it blocks on anything that is not an actor.
+
+    A thread that waits while it holds scheduled actors holds up everybody who asks them. (Waiting for an actor's
+    answer does this by itself.) Outside a round there is nothing to do.
+    """
+    runner = local.runner
+    if runner.busy and runner.running is None:
+        runner.drain()
+        runner.busy = True
+
+
+class Mailbox:
+    """A light actor's inbox: a queue, and the right to run the actor (``held``)."""
+
+    __slots__ = ("actor", "after_batch", "closed", "held", "last_in_round", "queue")
+
+    def __init__(self) -> None:
+        self.queue: deque[Any] = deque()
+        self.held = threading.Lock()
+        self.actor: LightActor
+        self.closed = False
+        self.last_in_round = False
+        self.after_batch: Callable[[], None] | None = None
+
+    def put(self, message: Any) -> None:
+        """Append; if nobody is running the actor, this thread will: at once, or when its present round ends."""
+        self.queue.append(message)
+        if self.held.acquire(False):
+            runner = local.runner
+            (runner.last if self.last_in_round else runner.ready).append(self)
+            if not runner.busy:
+                runner.drain()
+        elif len(self.queue) > limits.MAILBOX_DEPTH:
+            runner = local.runner
+            if runner.running is None:
+                runner.crowded.add(self)
+                if not runner.busy:
+                    runner.help_crowded()
+
+    def tell(self, message: Any) -> None:
+        """:meth:`put` with Pykka's promise that telling a dead actor raises; written out, for it is the hot path."""
+        if self.closed:
+            raise ActorDeadError(f"{self.actor} not found")
+        self.queue.append(message)
+        if self.held.acquire(False):
+            runner = local.runner
+            (runner.last if self.last_in_round else runner.ready).append(self)
+            if not runner.busy:
+                runner.drain()
+        elif len(self.queue) > limits.MAILBOX_DEPTH:
+            runner = local.runner
+            if runner.running is None:
+                runner.crowded.add(self)
+                if not runner.busy:
+                    runner.help_crowded()
+
+    def get(self) -> Any:
+        """The next message; raises :class:`IndexError` when there is none. Only for the thread that runs the actor."""
+        return self.queue.popleft()
+
+    def empty(self) -> bool:
+        return not self.queue

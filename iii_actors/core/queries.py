@@ -1,0 +1,43 @@
+"""What listings and discovery ask of the registries: many at once, and to be told of changes.
+
+As in :mod:`iii_actors.core.messages`, the handler's return value is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from iii_actors.actor import Ref
+
+__all__ = ["CountFunctions", "FindFunctions", "FindWorkers", "WatchFunctions", "WatchWorkers"]
+
+
+class FindFunctions(NamedTuple):
+    """Asked of functions: those of these ``(namespace, id)`` that there are, as a dict by that key."""
+
+    keys: Collection[tuple[str, str]]
+
+
+class CountFunctions(NamedTuple):
+    """Asked of functions: how many each of these workers holds, ``dict[str, int]``; absent means none."""
+
+    worker_ids: Collection[str]
+
+
+class WatchFunctions(NamedTuple):
+    """Asked of functions: from now on tell ``watcher`` every :class:`~iii_actors.core.messages.FunctionsChanged`."""
+
+    watcher: Ref
+
+
+class FindWorkers(NamedTuple):
+    """Asked of workers: the records with these ids, as a dict by id; unknown ids are left out."""
+
+    worker_ids: Collection[str]
+
+
+class WatchWorkers(NamedTuple):
+    """Asked of workers: from now on tell ``watcher`` every :class:`~iii_actors.core.messages.WorkerEvent`."""
+
+    watcher: Ref
