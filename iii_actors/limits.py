@@ -217,6 +217,13 @@ FUNCTIONS_MAX_DELAY_MS: Final = _limit(
     "FUNCTIONS_MAX_DELAY_MS", 5_000, "ms", "and at least so often while changes never pause (engine-functions.md §5)"
 )
 
+CONFIG_SUMMARY_CHARS: Final = _limit(
+    "CONFIG_SUMMARY_CHARS",
+    80,
+    "characters",
+    "the protocol's cut for a trigger's configuration in listings (engine-functions.md §3)",
+)
+
 # --- channels ---------------------------------------------------------------------------------------------------------
 
 CHANNEL_BUFFER_DEFAULT: Final = _limit("CHANNEL_BUFFER_DEFAULT", 64, "messages", "the protocol's value (core.md §9.1)")

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from iii_actors.actor import LightActor, handles
 from iii_actors.core.functions import RESERVED_PREFIX
-from iii_actors.core.messages import Completed, Drop, Forward, Pong, Send, Writable
+from iii_actors.core.messages import Completed, Drop, Forward, Ping, Pong, Send, Writable
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import Part, encode, encode_parts, is_object, splice_caller
 from iii_actors.wire.trace import forwarded_baggage, valid_traceparent
@@ -17,6 +17,7 @@ __all__ = ["Connection", "Outlet"]
 
 _LARGE: Final = 16384
 """Payloads of this many bytes and more are not copied into the message but written beside it."""
+_QUOTE: Final = ord('"')
 _ZERO: Final = Raw(b"0")
 
 
@@ -31,6 +32,9 @@ class Outlet(Protocol):
 
     def pong(self, payload: bytes) -> None:
         """Queue a pong."""
+
+    def ping(self) -> None:
+        """Queue a ping."""
 
     def flush(self) -> None:
         """Write what the socket takes now; the rest leaves when it has room again."""
@@ -64,8 +68,9 @@ class Connection(LightActor):
         data, caller = call.data, invoke.caller
         member = caller.member if caller is not None and is_object(data) else b""
         large = len(memoryview(data)) >= _LARGE
-        if member and not large:
-            data = splice_caller(data, member)
+        if member and (not large or memoryview(data)[1] != _QUOTE):
+            # Large and perhaps empty (white space between the braces): rare enough to be copied.
+            data, member = splice_caller(data, member), b""
         message = wire.InvokeFunction(
             call.function_id,
             invoke.invocation_id,
@@ -108,6 +113,10 @@ class Connection(LightActor):
     @handles(Pong)
     def pong(self, pong: Pong) -> None:
         self._outlet.pong(pong.payload)
+
+    @handles(Ping)
+    def ping(self, _: Ping) -> None:
+        self._outlet.ping()
 
     @handles(Writable)
     def writable(self, _: Writable) -> None:

@@ -341,6 +341,10 @@ class Pong(Struct, frozen=True, gc=False):
     payload: bytes
 
 
+class Ping(NamedTuple):
+    """To a connection: send a WebSocket ping."""
+
+
 class Drop(NamedTuple):
     """To a connection: end it; ``code`` None drops TCP without a Close frame, 0 sends a Close without status."""
 

@@ -110,17 +110,21 @@ class Registrations:
             self._caller.ref.tell(Send(refusal))
 
 
-def bind(core: Core, request: RegisterTrigger) -> None:
-    """Make a binding; an in-process provider is asked before it counts. May wait; raises ``EngineError`` on refusal."""
-    binding = ask(core.triggers, request)
-    if isinstance(binding, Binding):
+def bind(core: Core, request: RegisterTrigger) -> bool:
+    """Make a binding; an in-process provider is asked before it counts. May wait; raises ``EngineError`` on refusal.
+
+    Returns whether ``request.ack_to`` will be told what a provider on a socket says to it.
+    """
+    binding: Binding | None = ask(core.triggers, request)
+    if binding is not None and binding.provider.in_process:
         try:
             ask(binding.provider.ref, BindTrigger(binding.trigger))
         except EngineError as error:
             raise TriggerRegistrationFailed(error.message) from None
         except (pykka.ActorDeadError, pykka.Timeout):
             raise TriggerRegistrationFailed(f"{binding.provider.worker_id} does not answer") from None
-        ask(core.triggers, request._replace(accepted=True))
+        binding = ask(core.triggers, request._replace(accepted=True))
+    return binding is not None
 
 
 def unbind(core: Core, trigger_id: str) -> bool:

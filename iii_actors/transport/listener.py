@@ -22,6 +22,7 @@ from iii_actors.limits import LISTEN_BACKLOG, MAX_HEADER_BYTES
 from iii_actors.transport.channel_socket import ChannelEnds
 from iii_actors.transport.frames import FrameReader
 from iii_actors.transport.handshake import Refused, Request, accept, parse, refusal
+from iii_actors.transport.keepalive import Keepalive
 from iii_actors.transport.poller import Poller
 from iii_actors.transport.telemetry_socket import TelemetrySink, serve_telemetry
 from iii_actors.transport.worker_socket import WorkerSocket
@@ -59,6 +60,7 @@ class Listener(WebsocketServer):
         self._workers: set[WorkerSocket] = set()
         self._changed = threading.Condition()
         self._accepting = threading.Thread(target=self._accept, name=f"iii-listener-{options.port}", daemon=True)
+        self._keepalive = Keepalive(core.clock, self.workers, options.ping_interval_s, options.ping_timeout_s)
         self._is_open = False
         self.address_family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         try:
@@ -76,12 +78,14 @@ class Listener(WebsocketServer):
         """Begin to accept."""
         self._is_open = True
         self._accepting.start()
+        self._keepalive.start()
 
     def _accept(self) -> None:
         self.serve_forever(poll_interval=0.2)
 
     def stop_accepting(self) -> None:
         """Close the port; the connections go on."""
+        self._keepalive.stop()
         if self._is_open:
             self._is_open = False
             self.shutdown()

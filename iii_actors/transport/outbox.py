@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from iii_actors.transport.frames import PONG, TEXT, close_frame, frame, header
+from iii_actors.transport.frames import PING, PONG, TEXT, close_frame, frame, header
 from iii_actors.wire.codec import Part
 
 __all__ = ["Outbox"]
@@ -74,6 +74,9 @@ class Outbox:
 
     def pong(self, payload: bytes) -> None:
         self.frame(frame(PONG, payload))
+
+    def ping(self) -> None:
+        self.frame(frame(PING, b""))
 
     def frame(self, whole: bytes) -> None:
         """Queue one frame that is encoded already."""

@@ -18,7 +18,7 @@ from pykka import ActorDeadError
 from iii_actors.actor import Ref, Round
 from iii_actors.config import ListenerSettings
 from iii_actors.core.connection import Connection
-from iii_actors.core.messages import Drop, Pong, Writable
+from iii_actors.core.messages import Drop, Ping, Pong, Writable
 from iii_actors.core.refs import Core
 from iii_actors.core.session import Session
 from iii_actors.limits import CLOSE_WAIT_S, UNDECODABLE_LOG_PER_S
@@ -46,8 +46,8 @@ class WorkerSocket:
     ) -> None:
         self.socket = sock
         self.interest = 0
-        self.heard = True
-        """Something came since the last look of whoever checks for dead peers."""
+        self.heard = 0
+        """How often something came; for whoever looks for dead peers."""
         self._core = core
         self._poller = poller
         self._shared = options.reader == "shared"
@@ -67,6 +67,15 @@ class WorkerSocket:
     def close(self, code: int | None, reason: str) -> None:
         """Have the connection ended; see :class:`~iii_actors.core.messages.Drop`. Callable from any thread."""
         self._tell(Drop(code, reason))
+
+    def ping(self) -> None:
+        """Send a WebSocket ping; what comes back, whatever it is, adds to :attr:`heard`. Callable from any thread."""
+        self._tell(Ping())
+
+    def cut(self, reason: str) -> None:
+        """End the connection at once, without a Close frame. Callable from any thread."""
+        logger.warning("Worker %s is cut off: %s", self._session.worker_id, reason)
+        self._cut()
 
     # --- the connection's own thread ---------------------------------------------------------------------------------
 
@@ -108,7 +117,7 @@ class WorkerSocket:
                 return
             if not count:
                 return
-            self.heard = True
+            self.heard += 1
             self._take(self._frames.received(count, buffer))
 
     def _take(self, messages: list[Message]) -> None:
@@ -138,7 +147,7 @@ class WorkerSocket:
         if not count or self._evicted:
             self._hand_over(_LEAVE)
             return 0
-        self.heard = True
+        self.heard += 1
         messages = frames.received(count, buffer)
         receive = self._receive
         for index, (opcode, payload) in enumerate(messages):

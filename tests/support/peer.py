@@ -9,7 +9,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -35,7 +35,9 @@ class Peer:
     """One socket on ``/``. A thread reads; frames nobody waits for are kept in :attr:`seen`."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.socket: ClientConnection = connect(url, max_size=None, compression=None, proxy=None, **options)
+        self._open = ExitStack()
+        connecting = connect(url, max_size=None, compression=None, proxy=None, **options)
+        self.socket: ClientConnection = self._open.enter_context(connecting)
         self.seen: list[Frame] = []
         self.closed = threading.Event()
         self.close_code: int | None = None
@@ -147,7 +149,7 @@ class Peer:
         self.send(type="invocationresult", **ids, result=result, **members)
 
     def close(self) -> None:
-        self.socket.close()
+        self._open.close()
 
     def cut(self) -> None:
         """End TCP without a Close frame."""
