@@ -90,7 +90,7 @@ class Engine:
             except ListenError as error:
                 if index == 0:
                     raise
-                logger.error("%s; the engine goes on without this listener", error)
+                logger.warning("%s; the engine goes on without this listener", error)
         # The primary one opens last: a harness takes its answering for everything being ready.
         for listener in reversed(self._listeners):
             listener.open()
@@ -139,7 +139,7 @@ class Engine:
         if not self._listeners:
             raise RuntimeError("the engine is not running")
         host, port = self._listeners[0].address
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison, nothing is bound
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
     def actors(self) -> list[ActorStats]:

@@ -20,16 +20,24 @@ class _Quiet(Builtin):
 
 
 class Telemetry(_Quiet):
+    """``iii-telemetry``: accepted, does nothing."""
+
     description = "Usage reports of other engines: accepted in the configuration, and nothing is ever sent."
 
 
 class Observability(_Quiet):
+    """``iii-observability``: so far its log settings only."""
+
     description = "The engine's log; traces and metrics come in a later version."
 
 
 class Listeners(_Quiet):
+    """``iii-worker-manager``: the row for the listeners, which the engine itself opens."""
+
     description = "The listeners that workers connect to."
 
 
 class Configuration(_Quiet):
+    """``configuration``: listed only."""
+
     description = "Shared configuration entries; they come in a later version."

@@ -7,8 +7,7 @@ import uuid
 
 __all__ = ["invocation_id", "new_id"]
 
-_bits = random.SystemRandom().getrandbits(64)
-_random = random.Random(_bits)
+_random = random.Random(random.SystemRandom().getrandbits(64))  # noqa: S311 - ids of calls are no secrets
 
 
 def new_id() -> str:

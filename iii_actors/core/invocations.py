@@ -27,6 +27,7 @@ __all__ = ["CHANNEL_CLOSED", "Invocations"]
 
 STOPPED: Final = wire.ErrorBody("invocation_stopped", "Invocation stopped")
 REPLACED: Final = wire.ErrorBody("invocation_error", "channel closed")
+_NULL_BYTES: Final = len(b"null")
 TOO_MANY: Final = wire.ErrorBody(
     "invocation_error", f"more than {MAX_CALLS_PENDING_PER_WORKER} calls of this worker are in flight"
 )
@@ -95,7 +96,7 @@ class Invocations(LightActor):
         if invocation_id in self._pending:
             body = result.result
             # A worker's null travels on as absence (core.md §1.3).
-            if len(memoryview(body)) == 4 and bytes(body) == b"null":
+            if len(memoryview(body)) == _NULL_BYTES and bytes(body) == b"null":
                 body = wire.ABSENT
             self._finish(invocation_id, body, result.error)
 

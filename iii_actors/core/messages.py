@@ -221,7 +221,7 @@ class FindWorker(NamedTuple):
 
 
 class WorkerEvent(NamedTuple):
-    """To whoever watches: ``worker_connected``, ``worker_metadata_updated`` or ``worker_disconnected`` (core.md §12.1)."""
+    """To whoever watches: ``worker_`` and ``connected``, ``metadata_updated`` or ``disconnected`` (core.md §12.1)."""
 
     event: str
     worker_id: str
@@ -364,6 +364,12 @@ class RegisterService(NamedTuple):
 
     namespace: str
     definition: wire.RegisterService
+    worker_id: str
+
+
+class RemoveServicesOf(NamedTuple):
+    """To services: a worker leaves, and with it what only it has declared."""
+
     worker_id: str
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from iii_actors.actor import LightActor, handles
-from iii_actors.core.messages import ListServices, Members, RegisterService
-from iii_actors.wire import messages as wire
+from iii_actors.core.messages import ListServices, Members, RegisterService, RemoveServicesOf
+from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER
 
 __all__ = ["Services"]
+
+logger = logging.getLogger(__name__)
 
 _SEPARATOR = "::"
 
@@ -16,13 +20,26 @@ class Services(LightActor):
 
     def __init__(self) -> None:
         super().__init__()
-        self._declared: dict[tuple[str, str], wire.RegisterService] = {}
+        self._declared: dict[tuple[str, str], RegisterService] = {}
+        self._declared_by: dict[str, set[tuple[str, str]]] = {}
         self._implied: dict[tuple[str, str], set[str]] = {}
 
     @handles(RegisterService)
     def register(self, request: RegisterService) -> None:
         definition = request.definition
-        self._declared[request.namespace, definition.name or definition.id] = definition
+        key = (request.namespace, definition.name or definition.id)
+        declared = self._declared_by.setdefault(request.worker_id, set())
+        if len(declared) >= MAX_FUNCTIONS_PER_WORKER and key not in declared:
+            logger.warning("Worker %s has declared %d services; %s is left out", request.worker_id, len(declared), key)
+            return
+        declared.add(key)
+        self._declared[key] = request
+
+    @handles(RemoveServicesOf)
+    def remove_all(self, request: RemoveServicesOf) -> None:
+        for key in self._declared_by.pop(request.worker_id, ()):
+            if key in self._declared and self._declared[key].worker_id == request.worker_id:
+                del self._declared[key]
 
     @handles(Members)
     def members(self, change: Members) -> None:

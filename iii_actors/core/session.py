@@ -35,6 +35,7 @@ from iii_actors.core.messages import (
     Join,
     Leave,
     RemoveFunctionsOf,
+    RemoveServicesOf,
     RemoveTriggersOf,
     Send,
     Target,
@@ -271,6 +272,7 @@ class Session:
             ask(core.functions, RemoveFunctionsOf(worker_id))
             ask(core.invocations, Halt(worker_id))
             ask(core.triggers, RemoveTriggersOf(worker_id))
+            core.services.tell(RemoveServicesOf(worker_id))
             ask(core.workers, Leave(worker_id))
         except ActorDeadError:
             logger.debug("Worker %s left while the engine was stopping", worker_id)

@@ -11,7 +11,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from iii_actors.actor import LightActor, Ref, handles
+from iii_actors.actor import LightActor, handles
 from iii_actors.clock import Clock
 from iii_actors.core.messages import (
     DEFAULT_NAMESPACE,

@@ -131,7 +131,7 @@ class Listener(WebsocketServer):
         try:
             super().process_request(request, client_address)
         except RuntimeError as error:
-            logger.error("No thread for a connection from %s: %s", client_address[0], error)
+            logger.warning("No thread for a connection from %s: %s", client_address[0], error)
             self.shutdown_request(request)
 
     def shutdown_request(self, request: Any) -> None:
@@ -142,7 +142,8 @@ class Listener(WebsocketServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.exception("A connection from %s failed", client_address[0])
+        """Runs inside socketserver's except clause."""
+        logger.exception("A connection from %s failed", client_address[0])  # noqa: LOG004
 
     def joined(self, worker: WorkerSocket) -> None:
         with self._changed:

@@ -71,7 +71,7 @@ def decode(payload: bytes | memoryview) -> FromWorker:
 
 
 def canonical_uuid(text: str) -> str:
-    """Return a UUID in lower case with hyphens, however it was spelled (core.md §1.3-6); raises :class:`Undecodable`."""
+    """Return a UUID in lower case with hyphens, however it was spelled (core.md §1.3-6), or raise Undecodable."""
     if _CANONICAL(text):
         return text
     match = _ANY_UUID(text)
