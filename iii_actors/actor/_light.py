@@ -48,6 +48,7 @@ class LightActor(HandlerTable, pykka.Actor):
         self._actor_ref = LightRef(self)
         self._handlers = self._bound_handlers()
         self._handlers[Envelope] = self._answer
+        self._handlers[_ActorStop] = self._end
         self.handled = 0
         self.failed = 0
         self.busy_ns = 0
@@ -67,25 +68,29 @@ class LightActor(HandlerTable, pykka.Actor):
         """Handle a message that came through Pykka's own ``ask`` or ``stop``."""
         message, reply_to = envelope.message, envelope.reply_to
         try:
-            if isinstance(message, _ActorStop):
-                if not self.actor_inbox.closed:
-                    self.actor_inbox.closed = True
-                    self._handlers = {Envelope: self._answer}
-                    self._stop()
-                answer = None
-            elif self.actor_inbox.closed:
+            if self.actor_inbox.closed and not isinstance(message, _ActorStop):
                 raise ActorDeadError(f"{self} stopped before handling the message")
-            else:
-                handler = self._handlers.get(type(message))
-                answer = handler(message) if handler is not None else self._handle_receive(message)
-        except Exception as error:
+            handler = self._handlers.get(type(message))
+            answer = handler(message) if handler is not None else self._handle_receive(message)
+        except BaseException as error:
             if reply_to is None:
                 raise
-            self.failed += 1
             reply_to.set_exception((type(error), error, error.__traceback__))
+            if not isinstance(error, Exception):
+                raise
+            self.failed += 1
         else:
             if reply_to is not None:
                 reply_to.set(answer)
+
+    def _end(self, _: _ActorStop) -> None:
+        """Stop: what is still in the mailbox is dropped, and whoever asked is told that the actor is dead."""
+        if not self.actor_inbox.closed:
+            self.actor_inbox.closed = True
+            # In place: the batch that is being run has this very table in its hands.
+            self._handlers.clear()
+            self._handlers.update({Envelope: self._answer, _ActorStop: self._end})
+            self._stop()
 
     def _failed(self, message: object, error: Exception) -> None:
         self.failed += 1

@@ -86,13 +86,13 @@ class Runner:
                         actor.on_receive(message)
                 except Exception as error:
                     actor._failed(message, error)
+        finally:
+            actor.handled += count
             if mailbox.after_batch is not None:
                 try:
                     mailbox.after_batch()
                 except Exception as error:
                     actor._failed(None, error)
-        finally:
-            actor.handled += count
         return count
 
     def help_crowded(self) -> None:
@@ -196,34 +196,37 @@ class Mailbox:
     def put(self, message: Any) -> None:
         """Append; if nobody is running the actor, this thread will: at once, or when its present round ends."""
         self.queue.append(message)
-        if self.held.acquire(False):
+        held = self.held
+        # Looking first is cheaper than trying; whoever holds it looks at the queue again after letting go.
+        if not held.locked() and held.acquire(False):
             runner = local.runner
             (runner.last if self.last_in_round else runner.ready).append(self)
             if not runner.busy:
                 runner.drain()
         elif len(self.queue) > limits.MAILBOX_DEPTH:
-            runner = local.runner
-            if runner.running is None:
-                runner.crowded.add(self)
-                if not runner.busy:
-                    runner.help_crowded()
+            self._crowded()
 
     def tell(self, message: Any) -> None:
         """:meth:`put` with Pykka's promise that telling a dead actor raises; written out, for it is the hot path."""
         if self.closed:
             raise ActorDeadError(f"{self.actor} not found")
         self.queue.append(message)
-        if self.held.acquire(False):
+        held = self.held
+        if not held.locked() and held.acquire(False):
             runner = local.runner
             (runner.last if self.last_in_round else runner.ready).append(self)
             if not runner.busy:
                 runner.drain()
         elif len(self.queue) > limits.MAILBOX_DEPTH:
-            runner = local.runner
-            if runner.running is None:
-                runner.crowded.add(self)
-                if not runner.busy:
-                    runner.help_crowded()
+            self._crowded()
+
+    def _crowded(self) -> None:
+        """The calling thread has told more than is being handled: outside any actor it stays and helps."""
+        runner = local.runner
+        if runner.running is None:
+            runner.crowded.add(self)
+            if not runner.busy:
+                runner.help_crowded()
 
     def get(self) -> Any:
         """The next message; raises :class:`IndexError` when there is none. Only for the thread that runs the actor."""

@@ -29,6 +29,8 @@ class ActorStats(NamedTuple):
 
 def stats(ref: Ref) -> ActorStats | None:
     """The figures of one actor of ours, or None when it is gone. Callable from any thread."""
+    if not ref.is_alive():
+        return None
     actor = ref._actor_weakref()
     if isinstance(actor, LightActor):
         depth, kind = len(actor.actor_inbox.queue), "light"

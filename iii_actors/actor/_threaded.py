@@ -8,11 +8,13 @@ from time import perf_counter_ns
 from typing import Any
 
 import pykka
+from pykka import ActorDeadError
+from pykka.messages import _ActorStop
 
 from iii_actors.actor._future import Future
 from iii_actors.actor._runner import local
 from iii_actors.actor._shared import HandlerTable
-from iii_actors.limits import MAILBOX_DEPTH
+from iii_actors.limits import ASK_TIMEOUT_S, MAILBOX_DEPTH
 
 __all__ = ["MailboxFull", "ThreadedActor"]
 
@@ -24,16 +26,39 @@ class MailboxFull(RuntimeError):
 
 
 class _BoundedQueue(queue.Queue[Any]):
-    """A threaded actor's inbox: outside senders wait for room, light actors are refused."""
+    """A threaded actor's inbox: outside senders wait for room, for a while; light actors are refused at once."""
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        inside = local.runner.running
-        if inside is None:
-            return super().put(item, block, timeout)
+    closed = False
+    """The actor's thread has gone, or is going: nobody will take anything out any more."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = ASK_TIMEOUT_S) -> None:
         try:
-            super().put(item, False)
+            super().put(item, local.runner.running is None and block, timeout)
         except queue.Full:
-            raise MailboxFull(f"{inside} told an actor whose mailbox is full") from None
+            raise MailboxFull("an actor's mailbox is full") from None
+        # Whoever closes looks after closing, whoever puts looks after putting: one of the two sees the item.
+        if self.closed:
+            self.answer_all()
+
+    def close(self) -> None:
+        """From now on every ask is answered that the actor is dead."""
+        self.closed = True
+        self.answer_all()
+
+    def answer_all(self) -> None:
+        """Empty the queue; whoever asked is told that the actor is dead, whoever stopped it that it is stopped."""
+        while True:
+            try:
+                envelope = self.get_nowait()
+            except queue.Empty:
+                return
+            if envelope.reply_to is None:
+                continue
+            if isinstance(envelope.message, _ActorStop):
+                envelope.reply_to.set(None)
+            else:
+                error = ActorDeadError("the actor stopped before handling the message")
+                envelope.reply_to.set_exception((ActorDeadError, error, None))
 
 
 class ThreadedActor(HandlerTable, pykka.ThreadingActor):
@@ -59,6 +84,9 @@ class ThreadedActor(HandlerTable, pykka.ThreadingActor):
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
         return Future()
+
+    def _actor_loop_teardown(self) -> None:
+        self.actor_inbox.close()  # type: ignore[attr-defined]
 
     def _handle_receive(self, message: Any) -> Any:
         """Runs on the actor's own thread. An exception goes to the asker; a told message's is logged here."""
