@@ -173,7 +173,7 @@ class WorkerSocket:
         """Return the message in a frame; control frames and telemetry are dealt with here, others dropped."""
         if opcode == TEXT or (opcode == BINARY and payload[:4] not in TELEMETRY_PREFIXES):
             try:
-                return decode(payload)
+                return decode(payload, opcode == TEXT)
             except Undecodable as error:
                 self._undecodable(payload, error)
         elif opcode == PING:

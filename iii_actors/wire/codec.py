@@ -51,14 +51,17 @@ _ANY_UUID: Final = re.compile(
 ).fullmatch
 
 
-def decode(payload: bytes | memoryview) -> FromWorker:
-    """Return the message in one frame's payload.
+def decode(payload: bytes | memoryview, is_utf8: bool = False) -> FromWorker:
+    """Return the message in one frame's payload; ``is_utf8`` tells that the transport has checked it already.
 
     Its :class:`~msgspec.Raw` members are views that keep the payload alive. A call's id comes back canonical; a
     result's id is left as it is, because looking it up tells whether it needs to be. Raises :class:`Undecodable` for
     anything that is not one whole, well-formed message, whatever the bytes are.
     """
     try:
+        if not is_utf8:
+            # The decoder does not look into what it only skips.
+            str(payload, "utf-8")
         message: FromWorker = _decoder.decode(payload)
         if type(message) is InvokeFunction:
             if message.invocation_id is not None and _CANONICAL(message.invocation_id) is None:
