@@ -63,6 +63,13 @@ MAX_CONNECTIONS: Final = _limit(
     "connections",
     "per listener; each costs a thread and a descriptor, and without a cap one faulty client could take them all",
 )
+SPARE_THREADS: Final = _limit(
+    "SPARE_THREADS",
+    32,
+    "threads",
+    "per listener, kept from connections that have ended for those that come: enough for a fleet that flaps",
+)
+SPARE_THREAD_S: Final = _limit("SPARE_THREAD_S", 10.0, "s", "how long a spare thread waits for its next connection")
 HANDSHAKE_TIMEOUT_MS: Final = _limit(
     "HANDSHAKE_TIMEOUT_MS",
     10_000,
@@ -256,14 +263,14 @@ MAX_CHANNELS: Final = _limit(
     "MAX_CHANNELS",
     50_000,
     "channels",
-    "open at once; about 1 KiB each while unused. An HTTP request in flight has two; ends a loop that creates channels "
+    "open at once; some 600 bytes each while unused. An HTTP request in flight has two; ends a loop that creates channels "
     "and never opens them",
 )
 CHANNELS_REMEMBERED: Final = _limit(
     "CHANNELS_REMEMBERED",
     4_096,
     "channels",
-    "past ones, whose ends still count as taken (core.md §9.2) instead of as unknown; 300 bytes each",
+    "past ones, whose ends still count as taken (core.md §9.2) instead of as unknown; some 200 bytes each",
 )
 
 # --- command line -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import pykka
 
-from iii_actors.actor._runner import local, run_scheduled
+from iii_actors.actor._runner import Mailbox, local, run_scheduled
 from iii_actors.actor._shared import Ref
 from iii_actors.limits import ASK_TIMEOUT_S
 
@@ -42,6 +42,18 @@ def ask(ref: Ref, message: object, timeout: float = ASK_TIMEOUT_S) -> Any:
     """``ref.ask`` with the deadline that every wait in the engine has.
 
     Runs on the caller's thread, which must not be inside a light actor. Raises what the handler raised,
-    :class:`pykka.Timeout` or :class:`pykka.ActorDeadError`.
+    :class:`pykka.Timeout` or :class:`pykka.ActorDeadError`. A light actor that nobody is running, and for which
+    nothing waits, handles the message on this thread straight away.
     """
+    mailbox = ref.actor_inbox
+    if type(mailbox) is Mailbox:
+        runner = local.runner
+        if runner.running is None:
+            if runner.ready:
+                # What this thread has told before comes first, wherever it leads.
+                in_round = runner.busy
+                runner.drain(io=False)
+                runner.busy = in_round
+            if not mailbox.queue and mailbox.held.acquire(False):
+                return runner.serve(mailbox, message)
     return ref.ask(message, timeout=timeout)

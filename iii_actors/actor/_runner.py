@@ -31,8 +31,11 @@ class Runner:
         self.running: LightActor | None = None
         self.busy = False
 
-    def drain(self, budget: int | None = None) -> None:
-        """Run promised actors until none is left; past ``budget`` messages give the rest to the relief thread."""
+    def drain(self, budget: int | None = None, *, io: bool = True) -> None:
+        """Run promised actors until none is left; past ``budget`` messages give the rest to the relief thread.
+
+        ``io=False`` leaves those that do I/O (``last_in_round``) for later.
+        """
         self.busy = True
         left = limits.THREAD_BATCH if budget is None else budget
         ready, last = self.ready, self.last
@@ -41,7 +44,7 @@ class Runner:
             while True:
                 if ready:
                     mailbox = ready.popleft()
-                elif last:
+                elif last and io:
                     mailbox = last.popleft()
                 else:
                     return
@@ -51,10 +54,7 @@ class Runner:
                     now = perf_counter_ns()
                     mailbox.actor.busy_ns += now - clock
                     clock = now
-                    mailbox.held.release()
-                    # Whoever appended before our release did not get the mailbox, and relies on this second look.
-                    if mailbox.queue and mailbox.held.acquire(False):
-                        (last if mailbox.last_in_round else ready).append(mailbox)
+                    self._let_go(mailbox)
                 if left <= 0 and (ready or last):
                     _relief.take(ready, last)
                     return
@@ -67,6 +67,36 @@ class Runner:
             self.busy = False
             if self.crowded:
                 self.help_crowded()
+
+    def _let_go(self, mailbox: Mailbox) -> None:
+        mailbox.held.release()
+        # Whoever appended before our release did not get the mailbox, and relies on this second look.
+        if mailbox.queue and mailbox.held.acquire(False):
+            (self.last if mailbox.last_in_round else self.ready).append(mailbox)
+
+    def serve(self, mailbox: Mailbox, message: Any) -> Any:
+        """Handle one asked message of an actor that nobody is running and nothing waits for; its mailbox is ours."""
+        actor, in_round = mailbox.actor, self.busy
+        self.busy = True
+        self.running = actor
+        clock = perf_counter_ns()
+        try:
+            if mailbox.closed:
+                raise ActorDeadError(f"{actor} not found")
+            handler = actor._handlers.get(type(message))
+            return handler(message) if handler is not None else actor._handle_receive(message)
+        except Exception:
+            actor.failed += 1
+            raise
+        finally:
+            actor.handled += 1
+            if mailbox.after_batch is not None:
+                mailbox.after_batch()
+            actor.busy_ns += perf_counter_ns() - clock
+            self.running = None
+            self._let_go(mailbox)
+            if not in_round:
+                self.drain()
 
     def _run(self, mailbox: Mailbox) -> int:
         """Handle one batch of one actor's messages; its mailbox is ours. Returns how many they were."""
@@ -146,21 +176,24 @@ class Round:
     """``with Round():`` - within the block ``tell`` only schedules; at its end this thread runs all it has scheduled.
 
     A transport reads many frames in one round, so that each peer's answers leave in one write. An ``ask`` inside the
-    block first runs what is scheduled. Make one on the thread that uses it, as often as is handy; do not nest, do not
-    use inside a handler.
+    block first runs what is scheduled. Inside another round the block is part of that one. Make one on the thread that
+    uses it, as often as is handy; never inside a handler.
     """
 
-    __slots__ = ("_runner",)
+    __slots__ = ("_inner", "_runner")
 
     def __init__(self) -> None:
         self._runner = local.runner
+        self._inner = False
 
     def __enter__(self) -> Self:
+        self._inner = self._runner.busy
         self._runner.busy = True
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._runner.drain()
+        if not self._inner:
+            self._runner.drain()
 
     def pause(self) -> None:
         """Run everything scheduled so far, and go on with the round."""

@@ -14,16 +14,9 @@ from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, handles
 from iii_actors.clock import Clock, Timer
+from iii_actors.core.ends import Direction, KnowsChannel, ReleaseChannelEnd, SweepChannels, TakeChannelEnd
 from iii_actors.core.ids import new_id
-from iii_actors.core.messages import (
-    ChannelKey,
-    CreateChannel,
-    Direction,
-    KnowsChannel,
-    ReleaseChannelEnd,
-    SweepChannels,
-    TakeChannelEnd,
-)
+from iii_actors.core.messages import ChannelKey, CreateChannel
 from iii_actors.core.pipe import Pipe
 from iii_actors.errors import EngineError
 from iii_actors.limits import (

@@ -24,9 +24,9 @@ from iii_actors.core.messages import (
     UnregisterFunction,
 )
 from iii_actors.core.outcome import complete, wire_error
-from iii_actors.core.queries import CountFunctions, FindFunctions, WatchFunctions
+from iii_actors.core.queries import CountFunctions, FindFunctions, ListFunctionsFrom, WatchFunctions
 from iii_actors.core.watchers import Watchers
-from iii_actors.errors import FunctionNotFound
+from iii_actors.errors import FunctionNotFound, InvocationError
 from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER
 from iii_actors.wire import messages as wire
 
@@ -81,6 +81,11 @@ class Functions(LightActor):
         error = FunctionNotFound(function_id, invoke.namespace, elsewhere, internal=invoke.internal)
         complete(invoke, wire.ABSENT, wire_error(error))
 
+    def on_handler_error(self, message: object, error: Exception) -> None:
+        """A call that could not be routed is answered all the same."""
+        if isinstance(message, Invoke):
+            complete(message, wire.ABSENT, wire_error(InvocationError(f"{type(error).__name__} in the engine")))
+
     def _holding(self, function_id: str) -> list[str]:
         return sorted(namespace for namespace, table in self._namespaces.items() if function_id in table)
 
@@ -92,8 +97,7 @@ class Functions(LightActor):
         function_id = definition.id
         if function_id.startswith(RESERVED_PREFIX) and namespace != DEFAULT_NAMESPACE:
             return _rejected(namespace, function_id, "")
-        table = self._namespaces.setdefault(namespace, {})
-        held = table.get(function_id)
+        held = self._namespaces.get(namespace, {}).get(function_id)
         member = groups.member(definition, target)
         group: groups.Group | None = None
         if held is None:
@@ -113,6 +117,7 @@ class Functions(LightActor):
         if group is not None:
             first = group.members[0]
             definition, target = first.definition, first.target
+        table = self._namespaces.setdefault(namespace, {})
         table[function_id] = Function(namespace, function_id, definition, target, group)
         owned.add((namespace, function_id))
         if held is None:
@@ -203,6 +208,11 @@ class Functions(LightActor):
     @handles(ListFunctions)
     def list_all(self, _: ListFunctions) -> list[Function]:
         return [function for table in self._namespaces.values() for function in table.values()]
+
+    @handles(ListFunctionsFrom)
+    def list_from(self, query: ListFunctionsFrom) -> list[Function]:
+        tables, prefix = self._namespaces.values(), query.prefix
+        return [function for table in tables for name, function in table.items() if name.startswith(prefix)]
 
     @handles(FunctionsOf)
     def list_of(self, query: FunctionsOf) -> list[Function]:

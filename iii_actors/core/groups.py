@@ -41,6 +41,8 @@ class _GroupMetadata(msgspec.Struct, gc=False):
     group_key: str | None = None
 
 
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+"""A payload that was only skipped over may still be too deep, seen from further up the stack, to be read."""
 _metadata: Final = msgspec.json.Decoder(_GroupMetadata)
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 
@@ -100,7 +102,7 @@ def member(definition: wire.RegisterFunction, target: Target) -> Member | None:
         return None
     try:
         wish = _metadata.decode(definition.metadata)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return None
     if wish.group not in POLICIES:
         return None
@@ -116,5 +118,5 @@ def _field(data: Raw, name: str) -> bytes:
     """The text of one member of an object; calls without it go together."""
     try:
         return bytes(_fields.decode(data).get(name, b""))
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return b""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Raw, Struct
 
@@ -385,10 +385,6 @@ class Members(NamedTuple):
     present: bool
 
 
-Direction = Literal["read", "write"]
-"""Which end of a channel; the words of the protocol's ``dir`` and ``direction``."""
-
-
 class ChannelKey(NamedTuple):
     """What opens either end of a channel; both its references share it (core.md §9.1)."""
 
@@ -401,30 +397,3 @@ class CreateChannel(NamedTuple):
 
     buffer_size: int
     """Messages that wait between the ends; cut to what the protocol allows."""
-
-
-class KnowsChannel(NamedTuple):
-    """Asked of channels: is there such a channel with such a key? Returns a bool (core.md §9.2)."""
-
-    key: ChannelKey
-
-
-class TakeChannelEnd(NamedTuple):
-    """Asked of channels: the channel's :class:`~iii_actors.core.pipe.Pipe`, for an end that was never taken before.
-
-    None if it was, or if the channel is gone.
-    """
-
-    key: ChannelKey
-    direction: Direction
-
-
-class ReleaseChannelEnd(NamedTuple):
-    """To channels: who took this end is through with it. The end stays taken."""
-
-    channel_id: str
-    direction: Direction
-
-
-class SweepChannels(NamedTuple):
-    """To channels: remove the old ones that are not used (core.md §9.3)."""

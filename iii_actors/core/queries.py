@@ -10,13 +10,19 @@ from typing import NamedTuple
 
 from iii_actors.actor import Ref
 
-__all__ = ["CountFunctions", "FindFunctions", "FindWorkers", "WatchFunctions", "WatchWorkers"]
+__all__ = ["CountFunctions", "FindFunctions", "FindWorkers", "ListFunctionsFrom", "WatchFunctions", "WatchWorkers"]
 
 
 class FindFunctions(NamedTuple):
     """Asked of functions: those of these ``(namespace, id)`` that there are, as a dict by that key."""
 
     keys: Collection[tuple[str, str]]
+
+
+class ListFunctionsFrom(NamedTuple):
+    """Asked of functions: those whose id begins with ``prefix``, as a list."""
+
+    prefix: str
 
 
 class CountFunctions(NamedTuple):

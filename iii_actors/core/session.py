@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 from pykka import ActorDeadError
 
-from iii_actors.actor import Ref, ask, run_scheduled
+from iii_actors.actor import Ref, Round, ask, run_scheduled
 from iii_actors.clock import Timer
 from iii_actors.core.ids import invocation_id, new_id
 from iii_actors.core.messages import (
@@ -269,15 +269,21 @@ class Session:
                 self._pending.clear()
                 if self._grace is not None:
                     self._grace.cancel()
+            self._remove_all()
+        except ActorDeadError:
+            logger.debug("Worker %s left while the engine was stopping", worker_id)
+        finally:
+            self._connection.stop(block=False)
+
+    def _remove_all(self) -> None:
+        """Take this worker out of every registry; what others are told of it leaves in one write each."""
+        core, worker_id = self._core, self.worker_id
+        with Round():
             ask(core.functions, RemoveFunctionsOf(worker_id))
             ask(core.invocations, Halt(worker_id))
             ask(core.triggers, RemoveTriggersOf(worker_id))
             core.services.tell(RemoveServicesOf(worker_id))
             ask(core.workers, Leave(worker_id))
-        except ActorDeadError:
-            logger.debug("Worker %s left while the engine was stopping", worker_id)
-        finally:
-            self._connection.stop(block=False)
 
 
 def _is_register_call(call: wire.InvokeFunction) -> bool:
@@ -292,5 +298,5 @@ def _is_register_call(call: wire.InvokeFunction) -> bool:
 def _decoded(call: wire.InvokeFunction) -> WorkerDetails:
     try:
         return _details.decode(call.data)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise DeserializationError(REGISTER_WORKER, str(error)) from None

@@ -25,7 +25,8 @@ from urllib.parse import parse_qsl
 from pykka import ActorDeadError
 
 from iii_actors.actor import ask
-from iii_actors.core.messages import ChannelKey, Direction, KnowsChannel, ReleaseChannelEnd, TakeChannelEnd
+from iii_actors.core.ends import Direction, KnowsChannel, ReleaseChannelEnd, TakeChannelEnd
+from iii_actors.core.messages import ChannelKey
 from iii_actors.core.pipe import Item, Pipe
 from iii_actors.core.refs import Core
 from iii_actors.limits import CHANNEL_ROUND_BYTES, CLOSE_WAIT_S, READ_BUFFER_BYTES

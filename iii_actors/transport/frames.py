@@ -67,7 +67,6 @@ class FrameReader:
     __slots__ = (
         "_filled",
         "_fragments",
-        "_fragments_bytes",
         "_kind",
         "_large",
         "_large_head",
@@ -90,8 +89,7 @@ class FrameReader:
         self._large_head = 0
         self._large_mask = b""
         self._kind = 0
-        self._fragments: list[bytes] = []
-        self._fragments_bytes = 0
+        self._fragments = bytearray()
         self._utf8: codecs.IncrementalDecoder | None = None
         self.closed = False
         self.error: ProtocolError | None = None
@@ -191,7 +189,7 @@ class FrameReader:
             raise ProtocolError(1002, "a new message inside a fragmented one")
         if length > self._max_frame:
             raise ProtocolError(1009, f"a frame of {length} bytes; the limit is {self._max_frame}")
-        if self._fragments_bytes + length > self._max_message:
+        if len(self._fragments) + length > self._max_message:
             raise ProtocolError(1009, f"a message of more than {self._max_message} bytes")
 
     def _frame(self, first: int, payload: bytes, messages: list[Message]) -> None:
@@ -216,12 +214,11 @@ class FrameReader:
                 self._utf8.decode(payload, bool(final))
             except UnicodeDecodeError as error:
                 raise ProtocolError(1007, f"a text message is not UTF-8: {error.reason}") from None
-        self._fragments.append(payload)
-        # Empty fragments count too, so that their number is bounded as well as their size.
-        self._fragments_bytes += len(payload) + 1
+        # One growing buffer, not a list: a million fragments of one byte must not cost more than their bytes.
+        self._fragments += payload
         if final:
-            messages.append((self._kind, b"".join(self._fragments)))
-            self._kind, self._fragments, self._fragments_bytes, self._utf8 = 0, [], 0, None
+            messages.append((self._kind, bytes(self._fragments)))
+            self._kind, self._fragments, self._utf8 = 0, bytearray(), None
 
 
 def _check_utf8(payload: bytes) -> None:

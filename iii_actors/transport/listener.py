@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import socket
 import socketserver
+import struct
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from websocket_server import WebsocketServer
@@ -25,6 +27,7 @@ from iii_actors.transport.handshake import Refused, Request, accept, parse, refu
 from iii_actors.transport.keepalive import Keepalive
 from iii_actors.transport.poller import Poller
 from iii_actors.transport.telemetry_socket import TelemetrySink, serve_telemetry
+from iii_actors.transport.threads import ConnectionThreads
 from iii_actors.transport.worker_socket import WorkerSocket
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ logger = logging.getLogger(__name__)
 WORKER_PATH: Final = "/"
 TELEMETRY_PATH: Final = "/otel"
 CHANNEL_PREFIX: Final = "/ws/channels/"
+_TIMEVAL: Final = struct.Struct("@ll").pack
 _HEAD_END: Final = b"\r\n\r\n"
 _BUSY: Final = refusal(Refused(503, "this listener has as many connections as it may have (max_connections)"))
 
@@ -48,6 +52,8 @@ class Listener(WebsocketServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
+    socket_class: type[WorkerSocket] = WorkerSocket
+    """Serves an upgraded socket on ``/``; the conformance tests put an echo in its place."""
 
     def __init__(self, options: ListenerSettings, core: Core, poller: Poller, telemetry: TelemetrySink) -> None:
         """Bind; raises :class:`ListenError` when that cannot be."""
@@ -61,6 +67,7 @@ class Listener(WebsocketServer):
         self._changed = threading.Condition()
         self._accepting = threading.Thread(target=self._accept, name=f"iii-listener-{options.port}", daemon=True)
         self._keepalive = Keepalive(core.clock, self.workers, options.ping_interval_s, options.ping_timeout_s)
+        self._connection_threads = ConnectionThreads(f"iii-connection-{options.port}")
         self._is_open = False
         self.address_family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         try:
@@ -90,6 +97,7 @@ class Listener(WebsocketServer):
             self._is_open = False
             self.shutdown()
         self.server_close()
+        self._connection_threads.stop()
 
     def workers(self) -> list[WorkerSocket]:
         """The worker sockets open now."""
@@ -129,7 +137,7 @@ class Listener(WebsocketServer):
             request.close()
             return
         try:
-            super().process_request(request, client_address)
+            self._connection_threads.run(partial(self.process_request_thread, request, client_address))
         except RuntimeError as error:
             logger.warning("No thread for a connection from %s: %s", client_address[0], error)
             self.shutdown_request(request)
@@ -172,7 +180,6 @@ class _Handler(socketserver.BaseRequestHandler):
             request = self._shake_hands()
             if request is None:
                 return
-            sock.settimeout(None)
             if request.path == WORKER_PATH:
                 self._serve_worker()
             elif request.path == TELEMETRY_PATH:
@@ -188,7 +195,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def _serve_worker(self) -> None:
         listener = self.server
-        worker = WorkerSocket(
+        worker = listener.socket_class(
             self.request, self._first, self.client_address[0], listener.core, listener.poller, listener.options
         )
         self._first = b""
@@ -223,6 +230,7 @@ class _Handler(socketserver.BaseRequestHandler):
             if end >= 0:
                 end += len(_HEAD_END)
                 self._first = bytes(received[end:])
+                _limit_receiving(self.request, 0)
                 return bytes(received[:end])
             if len(received) > MAX_HEADER_BYTES:
                 self.request.sendall(refusal(Refused(431, f"more than {MAX_HEADER_BYTES} bytes of headers")))
@@ -231,14 +239,20 @@ class _Handler(socketserver.BaseRequestHandler):
             if left <= 0:
                 logger.info("%s did not finish its handshake in time", self.client_address[0])
                 return None
-            self.request.settimeout(left)
+            _limit_receiving(self.request, max(left, 0.001))
             try:
                 chunk = self.request.recv(8192)
-            except TimeoutError:
+            except BlockingIOError:
                 continue
             if not chunk:
                 return None
             received += chunk
+
+
+def _limit_receiving(sock: socket.socket, seconds: float) -> None:
+    """Let the kernel end a blocking receive; 0 means never. (``settimeout`` would cost two more calls each time.)"""
+    whole = int(seconds)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL(whole, int((seconds - whole) * 1_000_000)))
 
 
 def _is_path(path: str) -> bool:

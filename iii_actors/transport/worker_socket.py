@@ -16,6 +16,7 @@ from typing import Final
 from pykka import ActorDeadError
 
 from iii_actors.actor import Ref, Round
+from iii_actors.clock import Timer
 from iii_actors.config import ListenerSettings
 from iii_actors.core.connection import Connection
 from iii_actors.core.messages import Drop, Ping, Pong, Writable
@@ -61,6 +62,7 @@ class WorkerSocket:
         self.connection: Ref = Connection.start(self._outbox)
         self._session = Session(core, self.connection, ip_address, self._cut)
         self._receive = self._session.receive
+        self._closing: Timer | None = None
         self._muted_until = 0.0
         self._logged = 0
 
@@ -95,6 +97,8 @@ class WorkerSocket:
         finally:
             self._session.departure.run()
             self._poller.forget(self)
+            if self._closing is not None:
+                self._closing.cancel()
 
     def _frames_at_hand(self) -> list[Message]:
         """What arrived together with the handshake."""
@@ -104,9 +108,26 @@ class WorkerSocket:
         while not self._over():
             self._poller.watch(self, selectors.EVENT_READ, True)
             messages = self._work.get()
-            if messages is _LEAVE:
+            while messages is not _LEAVE:
+                if not self._take(messages):
+                    break
+                messages = self._more()
+            else:
                 return
-            self._take(messages)
+
+    def _more(self) -> list[Message] | None:
+        """What has come meanwhile: a worker that registers much need not go back and forth between two threads."""
+        if self._over():
+            return _LEAVE
+        buffer = memoryview(bytearray(_OWN_BUFFER))
+        try:
+            count = self.socket.recv_into(self._frames.space(buffer), 0, _DONTWAIT)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return _LEAVE
+        self.heard += 1
+        return self._frames.received(count, buffer) if count else _LEAVE
 
     def _serve_own(self) -> None:
         buffer = memoryview(bytearray(_OWN_BUFFER))
@@ -120,15 +141,18 @@ class WorkerSocket:
             self.heard += 1
             self._take(self._frames.received(count, buffer))
 
-    def _take(self, messages: list[Message]) -> None:
-        """Handle messages on the connection's own thread, which may wait."""
+    def _take(self, messages: list[Message]) -> bool:
+        """Handle messages on the connection's own thread, which may wait; returns whether any of them might."""
+        waiting = False
         with Round():
             for opcode, payload in messages:
                 if self._evicted:
-                    return
+                    return False
                 message = self._decoded(opcode, payload)
-                if message is not None:
+                if message is not None and not self._receive(message):
+                    waiting = True
                     self._session.receive_waiting(message)
+        return waiting
 
     def _over(self) -> bool:
         return self._frames.closed or self._frames.error is not None or self._evicted
@@ -211,7 +235,7 @@ class WorkerSocket:
 
     def _close_sent(self) -> None:
         """The peer closes now; one that does not is cut off."""
-        self._core.clock.call_later(CLOSE_WAIT_S, self._cut)
+        self._closing = self._core.clock.call_later(CLOSE_WAIT_S, self._cut)
 
     def _cut(self) -> None:
         """End the reading at once: no further frame is looked at. Callable from any thread."""

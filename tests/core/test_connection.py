@@ -142,7 +142,12 @@ def complete(connection, outlet, result=wire.ABSENT, error=None, **members):
 
 @pytest.mark.parametrize(
     ("result", "sent"),
-    [(wire.ABSENT, {}), (wire.NULL, {"result": None}), (raw({"a": 1}), {"result": {"a": 1}}), (raw(BIG), {"result": BIG})],
+    [
+        (wire.ABSENT, {}),
+        (wire.NULL, {"result": None}),
+        (raw({"a": 1}), {"result": {"a": 1}}),
+        (raw(BIG), {"result": BIG}),
+    ],
 )
 def test_a_result(connection, outlet, result, sent):
     frame = complete(connection, outlet, result)

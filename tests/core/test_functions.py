@@ -4,6 +4,7 @@ import pytest
 
 from iii_actors.actor import ask
 from iii_actors.core import functions as module
+from iii_actors.core import groups
 from iii_actors.core.functions import Functions
 from iii_actors.core.messages import (
     Completed,
@@ -219,6 +220,16 @@ def test_there_is_no_fallback_to_another_namespace(registry, probe):
     assert caller.take()[0].error.code == "function_not_found"
 
 
+def test_a_call_that_cannot_be_routed_is_answered_all_the_same(registry, probe, monkeypatch, caplog):
+    caller = probe()
+    registry.join("a")
+    monkeypatch.setattr(groups.Group, "choose", lambda *_: 1 / 0)
+    message = invoke(registry, caller)
+    error = wire.ErrorBody("invocation_error", "ZeroDivisionError in the engine")
+    assert caller.take() == [Completed(message, wire.ABSENT, error)]
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_introspection_is_lenient(registry):
     registry.register("a", namespace="x")
     assert registry.find("f")[0].namespace == "x"
@@ -263,15 +274,10 @@ def test_a_group_and_an_exclusive_function_exclude_each_other(registry):
     registry.join("a")
     assert registry.register("b") == rejected("a")
     registry.register("c", namespace="x")
-    assert (
-        ask(
-            registry.ref,
-            RegisterFunction(
-                "x", wire.RegisterFunction("f", metadata=raw({"group": "standby"})), registry.target("d")
-            ),
-        )
-        == rejected("c", "x")
-    )
+    assert ask(
+        registry.ref,
+        RegisterFunction("x", wire.RegisterFunction("f", metadata=raw({"group": "standby"})), registry.target("d")),
+    ) == rejected("c", "x")
 
 
 def test_one_of_several_members_cannot_change_the_policy_alone(registry):

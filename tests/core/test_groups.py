@@ -105,5 +105,11 @@ def test_sticky_calls_without_the_key_go_together(data):
     assert group.choose(data).worker_id == group.choose(NO_DATA).worker_id
 
 
+def test_what_is_too_deep_to_be_read_has_no_key():
+    deep = Raw(b'{"k":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    assert a_group("a", "b", group="sticky", group_key="k").choose(deep).worker_id in "ab"
+    assert groups.member(wire.RegisterFunction("f", metadata=deep), Target("a", None)) is None
+
+
 def test_least_busy_is_left_to_the_tracker():
     assert a_group("a", "b", group="least_busy").choose(NO_DATA).worker_id == "a"

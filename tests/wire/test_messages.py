@@ -164,7 +164,10 @@ def test_a_wrongly_typed_optional_member_makes_the_frame_undecodable(frame, data
         ('{"type":"invokefunction","function_id":"f","action":"void"}', "an action is an object"),
         ('{"type":"invokefunction","function_id":"f","action":{"type":"enqueue"}}', "an enqueue names its queue"),
         (f'{{"type":"invocationresult","invocation_id":"{UUID}","function_id":"f","error":"bad"}}', "no error body"),
-        (f'{{"type":"invocationresult","invocation_id":"{UUID}","function_id":"f","error":{{"code":"x"}}}}', "no message"),
+        (
+            f'{{"type":"invocationresult","invocation_id":"{UUID}","function_id":"f","error":{{"code":"x"}}}}',
+            "no message",
+        ),
         ('{"type":"registrationrejected","code":"c","namespace":"n","owner_worker_id":"o"}', "names nothing"),
         (
             '{"type":"registrationrejected","code":"c","namespace":"n","owner_worker_id":"o","worker_name":"w",'

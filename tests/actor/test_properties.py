@@ -163,7 +163,7 @@ def carry_out(plan):
     return stops
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(plan=plans())
 def test_messages_arrive_once_in_order_and_one_at_a_time(plan):
     with mock.patch.multiple(
@@ -192,9 +192,7 @@ def test_messages_arrive_once_in_order_and_one_at_a_time(plan):
                 for hop in before.seen
                 if hop.route and hop.route[0] == stop.index
             ]
-            came = [
-                (hop.sender, hop.number, hop.route) for hop in stop.seen if hop.came_from == before.index
-            ]
+            came = [(hop.sender, hop.number, hop.route) for hop in stop.seen if hop.came_from == before.index]
             assert came == sent_on
 
 

@@ -1,0 +1,72 @@
+"""The threads that connections run on: each connection has its own; one whose connection has ended takes the next.
+
+Starting a thread costs the accepting thread a wait for it (milliseconds under load); handing a connection to a thread
+that is there costs microseconds. So a few threads stay for a while when their connection is over.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from iii_actors.limits import SPARE_THREAD_S, SPARE_THREADS
+
+__all__ = ["ConnectionThreads"]
+
+Work = Callable[[], object]
+"""One connection, from its handshake to its end. Must not raise."""
+
+
+class ConnectionThreads:
+    """Runs each piece of work on a thread that does nothing else meanwhile."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._spare: deque[queue.SimpleQueue[Work | None]] = deque()
+        self._stopped = False
+
+    def run(self, work: Work) -> None:
+        """Run ``work`` on a spare thread or a new one. Raises :class:`RuntimeError` when no thread can be had."""
+        try:
+            # The latest to be parked: its memory is warm, and those not needed reach their time.
+            inbox = self._spare.pop()
+        except IndexError:
+            threading.Thread(target=self._work, args=(work,), name=self._name, daemon=True).start()
+        else:
+            inbox.put(work)
+
+    def stop(self) -> None:
+        """Let the spare threads end, and those at work when they are through."""
+        self._stopped = True
+        while self._spare:
+            self._spare.pop().put(None)
+
+    def _work(self, work: Work | None) -> None:
+        inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        while work is not None:
+            work()
+            if len(self._spare) >= SPARE_THREADS:
+                return
+            self._spare.append(inbox)
+            if self._has_stopped():
+                self._withdraw(inbox)
+            try:
+                work = inbox.get(timeout=SPARE_THREAD_S)
+            except queue.Empty:
+                # Whoever has taken the inbox out meanwhile is about to put something in.
+                work = None if self._withdraw(inbox) else inbox.get()
+
+    def _has_stopped(self) -> bool:
+        """Looked at after parking, as :meth:`stop` takes out what is parked after saying so: one sees the other."""
+        return self._stopped
+
+    def _withdraw(self, inbox: queue.SimpleQueue[Work | None]) -> bool:
+        """Take an inbox back; False: it has been taken for work already."""
+        try:
+            self._spare.remove(inbox)
+        except ValueError:
+            return False
+        inbox.put(None)
+        return True
