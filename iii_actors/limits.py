@@ -202,6 +202,12 @@ MAX_CALLS_PENDING_PER_WORKER: Final = _limit(
     "calls",
     "calls never time out in the engine (core.md §7.3), so a caller whose callee never answers needs some end",
 )
+MAX_CALLS_AT_WORKER: Final = _limit(
+    "MAX_CALLS_AT_WORKER",
+    200_000,
+    "calls",
+    "in flight towards one worker, events included: one that never answers must not fill the tracker; about 200 MB",
+)
 MAX_FUNCTIONS_PER_WORKER: Final = _limit(
     "MAX_FUNCTIONS_PER_WORKER",
     100_000,

@@ -19,7 +19,7 @@ from iii_actors.core.messages import (
     Undelivered,
 )
 from iii_actors.core.outcome import complete
-from iii_actors.limits import MAX_CALLS_PENDING_PER_WORKER
+from iii_actors.limits import MAX_CALLS_AT_WORKER, MAX_CALLS_PENDING_PER_WORKER
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import Undecodable, canonical_uuid
 
@@ -27,6 +27,9 @@ __all__ = ["CHANNEL_CLOSED", "Invocations"]
 
 STOPPED: Final = wire.ErrorBody("invocation_stopped", "Invocation stopped")
 REPLACED: Final = wire.ErrorBody("invocation_error", "channel closed")
+OVERLOADED: Final = wire.ErrorBody(
+    "invocation_error", f"the worker has {MAX_CALLS_AT_WORKER} calls in flight and takes no more"
+)
 _NULL_BYTES: Final = len(b"null")
 TOO_MANY: Final = wire.ErrorBody(
     "invocation_error", f"more than {MAX_CALLS_PENDING_PER_WORKER} calls of this worker are in flight"
@@ -69,9 +72,13 @@ class Invocations(LightActor):
             made.add(invocation_id)
         pending[invocation_id] = forward
         try:
-            of_worker[target.worker_id].add(invocation_id)
+            executed = of_worker[target.worker_id]
         except KeyError:
-            of_worker[target.worker_id] = {invocation_id}
+            executed = of_worker[target.worker_id] = set()
+        if len(executed) >= MAX_CALLS_AT_WORKER:
+            self._finish(invocation_id, wire.ABSENT, OVERLOADED)
+            return
+        executed.add(invocation_id)
         try:
             target.ref.tell(forward)
         except ActorDeadError:

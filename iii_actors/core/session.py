@@ -261,29 +261,33 @@ class Session:
 
     def _clean_up(self) -> None:
         """Leave, in the order of core.md §3.6, on whichever thread :class:`Departure` runs it; exactly once."""
-        core, worker_id = self._core, self.worker_id
-        try:
-            ask(core.workers, TearDown(worker_id))
-            with self._lock:
-                self._closed = True
-                self._pending.clear()
-                if self._grace is not None:
-                    self._grace.cancel()
-            self._remove_all()
-        except ActorDeadError:
-            logger.debug("Worker %s left while the engine was stopping", worker_id)
-        finally:
-            self._connection.stop(block=False)
+        self._be_forgotten(self._core.workers, TearDown(self.worker_id))
+        with self._lock:
+            self._closed = True
+            self._pending.clear()
+            if self._grace is not None:
+                self._grace.cancel()
+        self._remove_all()
+        self._connection.stop(block=False)
 
     def _remove_all(self) -> None:
         """Take this worker out of every registry; what others are told of it leaves in one write each."""
         core, worker_id = self._core, self.worker_id
         with Round():
-            ask(core.functions, RemoveFunctionsOf(worker_id))
-            ask(core.invocations, Halt(worker_id))
-            ask(core.triggers, RemoveTriggersOf(worker_id))
-            core.services.tell(RemoveServicesOf(worker_id))
-            ask(core.workers, Leave(worker_id))
+            self._be_forgotten(core.functions, RemoveFunctionsOf(worker_id))
+            self._be_forgotten(core.invocations, Halt(worker_id))
+            self._be_forgotten(core.triggers, RemoveTriggersOf(worker_id))
+            self._be_forgotten(core.services, RemoveServicesOf(worker_id))
+            self._be_forgotten(core.workers, Leave(worker_id))
+
+    def _be_forgotten(self, registry: Ref, message: object) -> None:
+        """Ask one registry; whatever goes wrong there, the others are still to be asked."""
+        try:
+            ask(registry, message)
+        except ActorDeadError:
+            logger.debug("Worker %s left while the engine was stopping", self.worker_id)
+        except Exception:
+            logger.exception("Worker %s: %s failed", self.worker_id, type(message).__name__)
 
 
 def _is_register_call(call: wire.InvokeFunction) -> bool:

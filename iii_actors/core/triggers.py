@@ -96,6 +96,8 @@ class Triggers(LightActor):
         super().__init__()
         self._types: dict[Key, TriggerType] = {}
         self._types_of: dict[str, set[Key]] = {}
+        self._displaced: dict[Key, TriggerType] = {}
+        """Built-in types that a worker has taken over; they come back when it leaves."""
         self._live: dict[str, Trigger] = {}
         self._served: dict[Key, dict[str, Trigger]] = {}
         self._parked: dict[str, Trigger] = {}
@@ -114,6 +116,8 @@ class Triggers(LightActor):
         served = list(self._served.get(key, {}).values())
         if replaced is not None:
             self._types_of[replaced.provider.worker_id].discard(key)
+            if replaced.provider.in_process and not provider.in_process:
+                self._displaced[key] = replaced
             if replaced.provider.ref != provider.ref:
                 for trigger in served:
                     _release(replaced.provider, trigger)
@@ -121,11 +125,15 @@ class Triggers(LightActor):
         self._types_of.setdefault(provider.worker_id, set()).add(key)
         for trigger in served:
             self._serve(trigger, key)
-        for trigger in list(self._waiting.get(definition.id, {}).values()):
-            if self._resolve(trigger) == key:
-                self._serve(trigger, key)
+        self._wake_waiting(key)
         if namespace != DEFAULT_NAMESPACE:
             self._bring_home(key)
+
+    def _wake_waiting(self, key: Key) -> None:
+        """Serve the parked bindings that resolve to a type."""
+        for trigger in list(self._waiting.get(key[1], {}).values()):
+            if self._resolve(trigger) == key:
+                self._serve(trigger, key)
 
     def _bring_home(self, key: Key) -> None:
         """Move bindings that had fallen back to ``default`` to the type that is now there, where they are at home."""
@@ -223,6 +231,10 @@ class Triggers(LightActor):
         left = self._types_of.pop(worker_id, set())
         for key in left:
             del self._types[key]
+            displaced = self._displaced.pop(key, None)
+            if displaced is not None and displaced.provider.worker_id != worker_id:
+                self._types[key] = displaced
+                self._types_of[displaced.provider.worker_id].add(key)
         for key in left:
             for orphan in list(self._served.get(key, {}).values()):
                 successor = self._resolve(orphan)
@@ -236,6 +248,8 @@ class Triggers(LightActor):
                         orphan.function_id,
                         orphan.trigger_type,
                     )
+        for key in left & self._types.keys():
+            self._wake_waiting(key)
 
     # --- live or parked ----------------------------------------------------------------------------------------------
 

@@ -188,3 +188,14 @@ def test_least_busy_goes_to_whoever_has_least_to_do(tracker):
     tracker.call(group=group)
     tracker.call(group=group)
     assert [len(tracker.workers[name].take()) for name in ("callee", "second")] == [0, 2]
+
+
+def test_a_worker_that_never_answers_is_not_sent_without_end(tracker, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CALLS_AT_WORKER", 2)
+    answered, _ = tracker.call(), tracker.call("other")
+    refused = tracker.call("other")
+    assert len(tracker.workers["callee"].take()) == 2
+    assert [(call_id, error.code) for call_id, _, error in tracker.outcomes("other")] == [(refused, "invocation_error")]
+    tracker.answer(answered)
+    tracker.call("other")
+    assert len(tracker.workers["callee"].take()) == 1

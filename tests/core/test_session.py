@@ -8,6 +8,7 @@ import pytest
 
 from iii_actors.actor import Round, ask
 from iii_actors.clock import ManualClock
+from iii_actors.core import session
 from iii_actors.core.enqueue import EnqueueDesk
 from iii_actors.core.functions import Functions
 from iii_actors.core.invocations import Invocations
@@ -20,6 +21,7 @@ from iii_actors.core.messages import (
     ListFunctions,
     ListTriggers,
     ListWorkers,
+    RemoveFunctionsOf,
     Send,
     WorkerEvent,
 )
@@ -307,6 +309,18 @@ def test_cleaning_up_leaves_nothing(worker, core, probe, clock):
     assert watcher.take() == [WorkerEvent("worker_disconnected", one.id)]
     one.says(wire.RegisterFunction("late"))
     assert one.functions() == []
+
+
+def test_one_registry_s_failure_does_not_keep_the_others(worker, core, monkeypatch, caplog):
+    one, two = worker(), worker()
+    one.names_itself()
+    one.says(FUNCTION)
+    two.says(wire.InvokeFunction("f", ID))
+    monkeypatch.setattr(session, "RemoveFunctionsOf", lambda worker_id: RemoveFunctionsOf([worker_id]))
+    one.session.departure.run()
+    assert "TypeError" in caplog.text
+    assert two.connection.of(Completed)[-1].error.code == "invocation_stopped"
+    assert ask(core.workers, FindWorker(one.id)) is None
 
 
 def test_what_was_buffered_is_dropped(worker, clock):

@@ -39,6 +39,9 @@ class Peer:
         connecting = connect(url, max_size=None, compression=None, proxy=None, **options)
         self.socket: ClientConnection = self._open.enter_context(connecting)
         self.seen: list[Frame] = []
+        self.keep_text = False
+        """Keep what comes from now on in :attr:`texts` as well, as it was written."""
+        self.texts: list[str | bytes] = []
         self.closed = threading.Event()
         self.close_code: int | None = None
         self._changed = threading.Condition()
@@ -85,6 +88,8 @@ class Peer:
         try:
             for text in self.socket:
                 frame = json.loads(text)
+                if self.keep_text:
+                    self.texts.append(text)
                 if frame["type"] == "invokefunction" and frame["function_id"] in self._handlers:
                     self._work.put(frame)
                     continue
