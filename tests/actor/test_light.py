@@ -171,6 +171,44 @@ def test_an_interrupt_on_another_thread_ends_an_ask(recorder):
     assert not isinstance(raised.value, pykka.Timeout)
 
 
+def test_a_failing_batch_end_is_not_the_askers_business(started, caplog):
+    class Worse(Recorder):
+        def after_batch(self):
+            raise ValueError("at the end")
+
+    worse = started(Worse())
+    answers = []
+
+    def askers():
+        answers.append(ask(worse.actor_ref, Note("answered"), timeout=1))
+        answers.append(ask(worse.actor_ref, Note("and again"), timeout=1))
+
+    on_a_thread(askers).done()
+    assert answers == [1, 2]
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["at the end"] * 2
+
+
+def test_an_ask_finds_what_this_thread_has_told_before(started):
+    """Told outside a round or inside, to the asked actor itself or on a way that leads to it."""
+    asked, between, io = started(Recorder()), started(Recorder()), started(Last())
+    with Round():
+        between.actor_ref.tell(Run(lambda _: asked.actor_ref.tell(Note("by a detour"))))
+        io.actor_ref.tell(Note("written"))
+        assert ask(asked.actor_ref, Note("asked")) == 2
+        assert ask(io.actor_ref, Note("asked")) == 2
+    assert asked.log == ["by a detour", "asked"]
+    assert io.log == ["written", "asked"]
+
+
+def test_what_an_asked_handler_tells_is_done_when_the_ask_returns(started):
+    asked, told = started(Recorder()), started(Recorder())
+    ask(asked.actor_ref, Run(lambda _: told.actor_ref.tell(Note("a"))))
+    assert told.log == ["a"]
+    with pytest.raises(LookupError):
+        ask(asked.actor_ref, Run(lambda me: (told.actor_ref.tell(Note("b")), fail(me))))
+    assert told.log == ["a", "b"]
+
+
 # --- nobody waits inside ---------------------------------------------------------------------------------------------
 
 

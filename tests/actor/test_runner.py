@@ -2,13 +2,14 @@
 
 import sys
 import threading
+import time
 from typing import NamedTuple
 
 import pytest
 
 from iii_actors import limits
 from iii_actors.actor import LightActor, MailboxFull, Round, _threaded, ask, handles, run_scheduled, stats
-from tests.support.actors import WAIT_S, Note, Recorder, Run, Threaded, on_a_thread
+from tests.support.actors import WAIT_S, Last, Note, Recorder, Run, Threaded, on_a_thread
 
 # --- rounds ----------------------------------------------------------------------------------------------------------
 
@@ -68,6 +69,16 @@ def test_a_round_that_fails_still_runs_what_it_has_scheduled(recorder):
     assert recorder.log == ["a"]
     recorder.actor_ref.tell(Note("b"))
     assert recorder.log == ["a", "b"]
+
+
+def test_a_round_inside_a_round_is_part_of_it(recorder):
+    with Round():
+        recorder.actor_ref.tell(Note("a"))
+        with Round():
+            recorder.actor_ref.tell(Note("b"))
+        assert recorder.log == []
+    assert recorder.log == ["a", "b"]
+    assert recorder.batches == [2]
 
 
 # --- no recursion ----------------------------------------------------------------------------------------------------
@@ -201,6 +212,20 @@ def test_inside_a_round_a_sender_waits_only_at_its_end(recorder, monkeypatch):
             recorder.actor_ref.tell(Note(number))
         assert stats(recorder.actor_ref).depth == 1000
     assert recorder.log == list(range(1000))
+
+
+def test_an_ask_does_not_wait_for_an_overfull_actor_that_this_thread_itself_has_yet_to_run(started, monkeypatch):
+    monkeypatch.setattr(limits, "MAILBOX_DEPTH", 10)
+    monkeypatch.setattr(limits, "ASK_TIMEOUT_S", 1.0)
+    overfull, asked = started(Last()), started(Recorder())
+    with Round():
+        for number in range(50):
+            overfull.actor_ref.tell(Note(number))
+        asked.actor_ref.tell(Note("told"))
+        began = time.monotonic()
+        assert ask(asked.actor_ref, Note("asked")) == 2
+        assert time.monotonic() - began < 0.5
+    assert overfull.log == list(range(50))
 
 
 def test_an_actor_tells_an_overfull_one_without_waiting(started, monkeypatch):
