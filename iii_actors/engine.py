@@ -167,6 +167,7 @@ class Engine:
         for listener in self._listeners:
             for worker in listener.workers():
                 worker.close(SERVICE_RESTART, "the engine is stopping")
+            listener.end_others()
         self._wait_for_departures(min(deadline, time.monotonic() + CLOSE_WAIT_S))
         for listener in self._listeners:
             listener.cut_all()

@@ -269,8 +269,8 @@ MAX_CHANNELS: Final = _limit(
     "MAX_CHANNELS",
     50_000,
     "channels",
-    "open at once; some 600 bytes each while unused. An HTTP request in flight has two; ends a loop that creates channels "
-    "and never opens them",
+    "open at once; some 600 bytes each while unused. An HTTP request in flight has two; ends a loop that creates "
+    "channels and never opens them",
 )
 CHANNELS_REMEMBERED: Final = _limit(
     "CHANNELS_REMEMBERED",

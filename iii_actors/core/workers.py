@@ -55,7 +55,7 @@ class Telemetry(msgspec.Struct, frozen=True):
 
 
 class WorkerDetails(msgspec.Struct, frozen=True):
-    """The input of ``engine::workers::register``; unknown members are ignored (core.md §3.3)."""
+    """What a worker tells of itself; unknown members are ignored."""
 
     name: str | None = None
     description: str | None = None

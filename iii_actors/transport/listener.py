@@ -12,6 +12,8 @@ import socketserver
 import struct
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +24,7 @@ from iii_actors.core.refs import Core
 from iii_actors.errors import ListenError
 from iii_actors.limits import LISTEN_BACKLOG, MAX_HEADER_BYTES
 from iii_actors.transport.channel_socket import ChannelEnds
-from iii_actors.transport.frames import FrameReader
+from iii_actors.transport.frames import FrameReader, close_frame
 from iii_actors.transport.handshake import Refused, Request, accept, parse, refusal
 from iii_actors.transport.keepalive import Keepalive
 from iii_actors.transport.poller import Poller
@@ -64,6 +66,7 @@ class Listener(WebsocketServer):
         self.channel_ends = ChannelEnds(core)
         self._sockets: set[socket.socket] = set()
         self._workers: set[WorkerSocket] = set()
+        self._telemetry: set[socket.socket] = set()
         self._changed = threading.Condition()
         self._accepting = threading.Thread(target=self._accept, name=f"iii-listener-{options.port}", daemon=True)
         self._keepalive = Keepalive(core.clock, self.workers, options.ping_interval_s, options.ping_timeout_s)
@@ -104,15 +107,25 @@ class Listener(WebsocketServer):
         with self._changed:
             return list(self._workers)
 
+    def end_others(self) -> None:
+        """End what is no worker: telemetry sockets with a Close without status (core.md §1.4), channels' ends at once."""
+        with self._changed:
+            telemetry = set(self._telemetry)
+            others = self._sockets - telemetry - {worker.socket for worker in self._workers}
+        for sock in telemetry:
+            try:
+                sock.send(close_frame(0), socket.MSG_DONTWAIT)
+            except OSError:
+                logger.debug("A telemetry socket takes no good-bye")
+        for sock in telemetry | others:
+            _cut(sock)
+
     def cut_all(self) -> None:
         """End every connection at once, without a Close frame."""
         with self._changed:
             sockets = list(self._sockets)
         for sock in sockets:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                logger.debug("A connection had ended already")
+            _cut(sock)
 
     def wait_until_empty(self, timeout_s: float) -> bool:
         """Wait until every connection has ended and cleaned up; returns whether that came in time."""
@@ -153,6 +166,17 @@ class Listener(WebsocketServer):
         """Runs inside socketserver's except clause."""
         logger.exception("A connection from %s failed", client_address[0])  # noqa: LOG004
 
+    @contextmanager
+    def telemetry_socket(self, sock: socket.socket) -> Iterator[None]:
+        """Count a socket among the telemetry sockets for as long as it is served."""
+        with self._changed:
+            self._telemetry.add(sock)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._telemetry.discard(sock)
+
     def joined(self, worker: WorkerSocket) -> None:
         with self._changed:
             self._workers.add(worker)
@@ -183,7 +207,7 @@ class _Handler(socketserver.BaseRequestHandler):
             if request.path == WORKER_PATH:
                 self._serve_worker()
             elif request.path == TELEMETRY_PATH:
-                serve_telemetry(sock, self._frames(), listener.telemetry)
+                self._serve_telemetry()
             else:
                 listener.channel_ends.serve(sock, self._frames(), request)
         except OSError as error:
@@ -204,6 +228,10 @@ class _Handler(socketserver.BaseRequestHandler):
             worker.serve()
         finally:
             listener.left(worker)
+
+    def _serve_telemetry(self) -> None:
+        with self.server.telemetry_socket(self.request):
+            serve_telemetry(self.request, self._frames(), self.server.telemetry)
 
     def _shake_hands(self) -> Request | None:
         """Return the upgrade request after answering it with 101, or None: answered otherwise, or not at all."""
@@ -247,6 +275,13 @@ class _Handler(socketserver.BaseRequestHandler):
             if not chunk:
                 return None
             received += chunk
+
+
+def _cut(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        logger.debug("A connection had ended already")
 
 
 def _limit_receiving(sock: socket.socket, seconds: float) -> None:
