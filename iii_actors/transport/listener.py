@@ -108,7 +108,7 @@ class Listener(WebsocketServer):
             return list(self._workers)
 
     def end_others(self) -> None:
-        """End what is no worker: telemetry sockets with a Close without status (core.md §1.4), channels' ends at once."""
+        """End what is no worker: telemetry sockets with a Close without status (core.md §1.4), channels at once."""
         with self._changed:
             telemetry = set(self._telemetry)
             others = self._sockets - telemetry - {worker.socket for worker in self._workers}

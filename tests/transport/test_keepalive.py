@@ -12,9 +12,7 @@ from tests.support.peer import Peer
 @pytest.fixture(params=["shared", "own"])
 def clock_and_engine(request):
     clock = ManualClock()
-    config = iii_actors.EngineConfig.listening(
-        port=0, reader=request.param, ping_interval_s=20.0, ping_timeout_s=15.0
-    )
+    config = iii_actors.EngineConfig.listening(port=0, reader=request.param, ping_interval_s=20.0, ping_timeout_s=15.0)
     with iii_actors.Engine(config, clock=clock) as engine:
         yield clock, engine
 
