@@ -144,7 +144,7 @@ class FrameReader:
                     _check_utf8(payload)
                 messages.append((TEXT, payload))
             else:
-                self._check(first, length)
+                self._check(first, length if start - position == 6 else max(length, 126))
                 self._frame(first, apply_mask(data[start:stop], data[start - 4 : start]), messages)
                 if self.closed:
                     return
@@ -158,7 +158,7 @@ class FrameReader:
             length = second - 0x80
             if length >= 126:
                 extended = data[position + 2 : position + (4 if length == 126 else 10)]
-                length = int.from_bytes(extended, "big") if len(extended) in (2, 8) else 126
+                length = max(int.from_bytes(extended, "big"), 126) if len(extended) in (2, 8) else 126
             self._check(first, length)
 
     def _begin_large(self, available: bytes, head_size: int, length: int) -> None:

@@ -48,6 +48,8 @@ class Refused(Exception):
 
     def __init__(self, status: int, text: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(f"{status} {text}")
+        self.without_body = False
+        """The answer to a HEAD request."""
         self.status = status
         self.text = text
         self.headers = headers
@@ -78,7 +80,11 @@ def parse(head: bytes, is_path: Callable[[str], bool]) -> Request:
         raise Refused(405, headers=(("allow", "GET,HEAD"),))
     if (major, minor) != ("1", "1"):
         raise Refused(426, "WebSocket needs HTTP/1.1", (("upgrade", "websocket"), ("connection", "upgrade")))
-    return Request(path, query, tuple(headers), _key(method, headers))
+    try:
+        return Request(path, query, tuple(headers), _key(method, headers))
+    except Refused as refused:
+        refused.without_body = method == "HEAD"
+        raise
 
 
 def _key(method: str, headers: list[tuple[str, str]]) -> str:
@@ -125,4 +131,4 @@ def refusal(refused: Refused) -> bytes:
     if body:
         lines.append("content-type: text/plain; charset=utf-8")
     lines += [f"content-length: {len(body)}", "connection: close", "", ""]
-    return "\r\n".join(lines).encode("latin-1") + body
+    return "\r\n".join(lines).encode("latin-1") + (b"" if refused.without_body else body)

@@ -22,7 +22,7 @@ from websocket_server import WebsocketServer
 from iii_actors.config import ListenerSettings
 from iii_actors.core.refs import Core
 from iii_actors.errors import ListenError
-from iii_actors.limits import LISTEN_BACKLOG, MAX_HEADER_BYTES
+from iii_actors.limits import CLOSE_WAIT_S, LISTEN_BACKLOG, MAX_HEADER_BYTES
 from iii_actors.transport.channel_socket import ChannelEnds
 from iii_actors.transport.frames import FrameReader, close_frame
 from iii_actors.transport.handshake import Refused, Request, accept, parse, refusal
@@ -244,10 +244,22 @@ class _Handler(socketserver.BaseRequestHandler):
             if request.path.startswith(CHANNEL_PREFIX):
                 listener.channel_ends.check(request)
         except Refused as refused:
-            self.request.sendall(refusal(refused))
+            self._refuse(refused)
             return None
         self.request.sendall(accept(request))
         return request
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer, and let the answer arrive: closing with bytes unread would reset the connection under it."""
+        self.request.sendall(refusal(refused))
+        self.request.shutdown(socket.SHUT_WR)
+        _limit_receiving(self.request, CLOSE_WAIT_S)
+        unread = 16 * MAX_HEADER_BYTES
+        try:
+            while unread > 0 and (chunk := self.request.recv(65536)):
+                unread -= len(chunk)
+        except BlockingIOError:
+            logger.debug("%s does not close after its refusal", self.client_address[0])
 
     def _read_head(self) -> bytes | None:
         """Read up to the empty line; silence and slowness past the deadline end the connection without an answer."""
@@ -261,7 +273,7 @@ class _Handler(socketserver.BaseRequestHandler):
                 _limit_receiving(self.request, 0)
                 return bytes(received[:end])
             if len(received) > MAX_HEADER_BYTES:
-                self.request.sendall(refusal(Refused(431, f"more than {MAX_HEADER_BYTES} bytes of headers")))
+                self._refuse(Refused(431, f"more than {MAX_HEADER_BYTES} bytes of headers"))
                 return None
             left = deadline - time.monotonic()
             if left <= 0:

@@ -57,7 +57,7 @@ class Outbox:
         return self._size
 
     def write(self, payload: bytes) -> None:
-        if self._closing:
+        if self._closing or (self._size > self._limit and self._is_too_much()):
             return
         length = len(payload)
         self._parts.append(header(TEXT, length))
@@ -65,7 +65,7 @@ class Outbox:
         self._size += length + 10
 
     def write_parts(self, parts: list[Part]) -> None:
-        if self._closing:
+        if self._closing or (self._size > self._limit and self._is_too_much()):
             return
         length = sum(map(len, parts))
         self._parts.append(header(TEXT, length))
@@ -96,7 +96,9 @@ class Outbox:
         if code is None:
             self._cut()
             return
-        self._parts.append(close_frame(code, reason))
+        whole = close_frame(code, reason)
+        self._parts.append(whole)
+        self._size += len(whole)
         self.flush()
 
     def flush(self) -> None:
@@ -121,10 +123,6 @@ class Outbox:
             self._size = 0
             if self._closing:
                 self._finish()
-        elif self._size > self._limit:
-            logger.warning("%s reads too slowly: %d bytes wait for it; it is dropped", self._name, self._size)
-            self._closing = True
-            self._cut()
 
     def _send(self) -> None:
         while parts := self._parts:
@@ -141,6 +139,19 @@ class Outbox:
                 sent = self._socket.sendmsg(parts[:_PARTS_AT_ONCE], (), _DONTWAIT)
                 self._size -= sent
                 self._parts = _without(parts, sent)
+
+    def _is_too_much(self) -> bool:
+        """One more message is to be written, and more than the bound waits already: drop the peer if it is so slow.
+
+        The message that crosses the bound still fits, so that the largest always does.
+        """
+        self.flush()
+        if self._size <= self._limit:
+            return self._closing
+        logger.warning("%s reads too slowly: %d bytes wait for it; it is dropped", self._name, self._size)
+        self._closing = True
+        self._cut()
+        return True
 
     def _finish(self) -> None:
         """All is written, the Close too: no more from us. The peer's end is still read until it closes."""

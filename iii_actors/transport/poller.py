@@ -38,6 +38,9 @@ class Watched(Protocol):
     def writable(self) -> None:
         """The socket has room; this is said once for each time it was asked."""
 
+    def broken(self) -> None:
+        """One of the two above has raised: the socket is not watched any more, and its owner must end it."""
+
 
 class Poller:
     """The thread, its selector and its buffer."""
@@ -145,8 +148,9 @@ class Poller:
                         if mask & _READ and watched.interest & _READ:
                             frames += watched.readable(buffer)
                     except Exception:
-                        logger.exception("The reader failed on one connection, which is left out from now on")
+                        logger.exception("The reader failed on one connection, which is ended")
                         self._set(watched, 0)
+                        watched.broken()
                     if frames >= FRAMES_PER_ROUND:
                         frames = 0
                         one_round.pause()

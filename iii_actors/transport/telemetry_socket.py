@@ -8,11 +8,13 @@ from typing import Final
 
 from iii_actors.transport.frames import BINARY, CLOSE, PING, PONG, FrameReader, close_frame, frame
 
-__all__ = ["TelemetrySink", "serve_telemetry"]
+__all__ = ["TELEMETRY_PREFIXES", "TelemetrySink", "serve_telemetry"]
 
 TelemetrySink = Callable[[bytes], None]
 """Takes one binary telemetry frame, prefix and all; must not raise."""
 
+TELEMETRY_PREFIXES: Final = (b"OTLP", b"MTRC", b"LOGS")
+"""What a telemetry frame begins with: traces, metrics, logs."""
 _BUFFER: Final = 16384
 
 
@@ -26,7 +28,7 @@ def serve_telemetry(sock: socket.socket, frames: FrameReader, sink: TelemetrySin
                 sock.sendall(frame(PONG, payload))
             elif opcode == CLOSE:
                 sock.sendall(close_frame(int.from_bytes(payload[:2], "big")))
-            elif opcode == BINARY:
+            elif opcode == BINARY and payload[:4] in TELEMETRY_PREFIXES:
                 sink(payload)
         if frames.closed or frames.error is not None:
             return

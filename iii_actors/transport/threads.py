@@ -6,6 +6,7 @@ that is there costs microseconds. So a few threads stay for a while when their c
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -40,8 +41,9 @@ class ConnectionThreads:
     def stop(self) -> None:
         """Let the spare threads end, and those at work when they are through."""
         self._stopped = True
-        while self._spare:
-            self._spare.pop().put(None)
+        with contextlib.suppress(IndexError):
+            while True:
+                self._spare.pop().put(None)
 
     def _work(self, work: Work | None) -> None:
         inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()

@@ -26,14 +26,14 @@ from iii_actors.limits import CLOSE_WAIT_S, UNDECODABLE_LOG_PER_S
 from iii_actors.transport.frames import BINARY, CLOSE, PING, TEXT, FrameReader, Message
 from iii_actors.transport.outbox import Outbox
 from iii_actors.transport.poller import Poller
+from iii_actors.transport.telemetry_socket import TELEMETRY_PREFIXES
 from iii_actors.wire.codec import Undecodable, decode
 from iii_actors.wire.messages import FromWorker
 
-__all__ = ["TELEMETRY_PREFIXES", "WorkerSocket"]
+__all__ = ["WorkerSocket"]
 
 logger = logging.getLogger(__name__)
 
-TELEMETRY_PREFIXES: Final = (b"OTLP", b"MTRC", b"LOGS")
 _OWN_BUFFER: Final = 32768
 _LEAVE: Final = None
 _DONTWAIT: Final = socket.MSG_DONTWAIT
@@ -186,6 +186,10 @@ class WorkerSocket:
     def writable(self) -> None:
         self._outbox.room()
         self._tell(Writable())
+
+    def broken(self) -> None:
+        """Leave, as if the peer had."""
+        self._work.put(_LEAVE)
 
     def _hand_over(self, messages: list[Message] | None) -> None:
         self._poller.pause(self)
