@@ -84,12 +84,6 @@ class Runner:
                 io_turn.release()
         return count
 
-    def _let_go(self, mailbox: Mailbox) -> None:
-        mailbox.held.release()
-        # Whoever appended before our release did not get the mailbox, and relies on this second look.
-        if mailbox.queue and mailbox.held.acquire(False):
-            (self.last if mailbox.last_in_round else self.ready).append(mailbox)
-
     def serve(self, mailbox: Mailbox, message: Any) -> Any:
         """Handle one asked message of an actor that nobody is running and nothing waits for; its mailbox is ours."""
         actor, in_round = mailbox.actor, self.busy
@@ -113,23 +107,25 @@ class Runner:
                     actor._failed(None, error)
             actor.busy_ns += perf_counter_ns() - clock
             self.running = None
-            self._let_go(mailbox)
+            mailbox.held.release()
+            if mailbox.queue and mailbox.held.acquire(False):
+                (self.last if mailbox.last_in_round else self.ready).append(mailbox)
             if not in_round:
                 self.drain()
 
     def _run(self, mailbox: Mailbox) -> int:
         """Handle one batch of one actor's messages and let its mailbox go; returns how many they were."""
         self.running = actor = mailbox.actor
-        messages, handlers = mailbox.queue, actor._handlers
+        messages, handler_for = mailbox.queue, actor._handlers.get
+        left = bound = limits.ACTOR_BATCH
         started = perf_counter_ns()
-        count = 0
         try:
             # Nobody else takes messages out, so one that is seen is there.
-            while messages and count < limits.ACTOR_BATCH:
+            while messages and left:
                 message = messages.popleft()
-                count += 1
+                left -= 1
                 try:
-                    handler = handlers.get(type(message))
+                    handler = handler_for(type(message))
                     if handler is not None:
                         handler(message)
                     else:
@@ -137,14 +133,18 @@ class Runner:
                 except Exception as error:
                     actor._failed(message, error)
         finally:
-            actor.handled += count
             if mailbox.after_batch is not None:
                 try:
                     mailbox.after_batch()
                 except Exception as error:
                     actor._failed(None, error)
+            count = bound - left
+            actor.handled += count
             actor.busy_ns += perf_counter_ns() - started
-            self._let_go(mailbox)
+            mailbox.held.release()
+            # Whoever appended before our release did not get the mailbox, and relies on this second look.
+            if messages and mailbox.held.acquire(False):
+                (self.last if mailbox.last_in_round else self.ready).append(mailbox)
         return count
 
     def help_crowded(self) -> None:

@@ -51,6 +51,8 @@ class Connection(LightActor):
     def __init__(self, outlet: Outlet) -> None:
         super().__init__()
         self._outlet = outlet
+        # Straight to the outlet: this is called after every batch of every connection.
+        self.actor_inbox.after_batch = outlet.flush
 
     @handles(Forward)
     def deliver(self, forward: Forward) -> None:
@@ -125,9 +127,6 @@ class Connection(LightActor):
     @handles(Drop)
     def drop(self, drop: Drop) -> None:
         self._outlet.drop(drop.code, drop.reason)
-
-    def after_batch(self) -> None:
-        self._outlet.flush()
 
     def on_handler_error(self, message: object, error: Exception) -> None:
         """A connection that cannot be served rightly is ended; its worker reconnects."""

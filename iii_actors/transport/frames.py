@@ -119,15 +119,19 @@ class FrameReader:
 
     def _parse(self, data: bytes, messages: list[Message]) -> None:
         position, end = 0, len(data)
-        plain_max = min(self._max_frame, end)
         while end - position >= 6:
             first = data[position]
             length = data[position + 1] - 0x80
             if length < 0:
                 raise ProtocolError(1002, "a client's frame must be masked")
             start = position + 6
-            if length >= 126:
-                start += 2 if length == 126 else 8
+            if length == 126:
+                start += 2
+                if start > end:
+                    break
+                length = data[position + 2] << 8 | data[position + 3]
+            elif length == 127:
+                start += 8
                 if start > end:
                     break
                 length = int.from_bytes(data[position + 2 : start - 4], "big")
@@ -137,18 +141,21 @@ class FrameReader:
                     self._begin_large(data[position:], start - position, length)
                     return
                 break
-            if first == 0x81 and length <= plain_max and not self._kind:
+            payload = apply_mask(data[start:stop], data[start - 4 : start])
+            if first == 0x81 and not self._kind and length <= self._max_frame:
                 # By far the most frequent: a whole text message in one frame.
-                payload = apply_mask(data[start:stop], data[start - 4 : start])
                 if not payload.isascii():
                     _check_utf8(payload)
                 messages.append((TEXT, payload))
             else:
                 self._check(first, length if start - position == 6 else max(length, 126))
-                self._frame(first, apply_mask(data[start:stop], data[start - 4 : start]), messages)
+                self._frame(first, payload, messages)
                 if self.closed:
                     return
             position = stop
+        if position == end:
+            self._leftover = b""
+            return
         self._leftover = data[position:]
         if end - position >= 2:
             # What is known of the next frame is checked at once: a violation is not waited out.

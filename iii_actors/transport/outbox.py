@@ -60,8 +60,7 @@ class Outbox:
         if self._closing or (self._size > self._limit and self._is_too_much()):
             return
         length = len(payload)
-        self._parts.append(header(TEXT, length))
-        self._parts.append(payload)
+        self._parts.append(header(TEXT, length) + payload)
         self._size += length + 10
 
     def write_parts(self, parts: list[Part]) -> None:
@@ -103,42 +102,35 @@ class Outbox:
 
     def flush(self) -> None:
         """Write what the socket takes now."""
-        parts = self._parts
-        if not parts:
+        if not self._parts or self._blocked:
             return
         if self._dead:
             self._forget()
             return
-        if not self._blocked:
-            try:
-                self._send()
-            except BlockingIOError:
-                self._blocked = True
-                self._wait()
-            except OSError as error:
-                logger.debug("%s: writing failed: %s", self._name, error)
-                self._cut()
-                return
-        if not self._parts:
-            self._size = 0
-            if self._closing:
-                self._finish()
+        try:
+            self._send()
+        except BlockingIOError:
+            self._blocked = True
+            self._wait()
+        except OSError as error:
+            logger.debug("%s: writing failed: %s", self._name, error)
+            self._cut()
+            return
+        if self._closing and not self._parts:
+            self._finish()
 
     def _send(self) -> None:
         while parts := self._parts:
             if self._size < _JOIN_BELOW:
                 data: Part = b"".join(parts) if len(parts) > 1 else parts[0]
                 sent = self._socket.send(data, _DONTWAIT)
-                if sent == len(data):
-                    self._parts = []
-                    self._size = 0
-                    return
-                self._parts = [memoryview(data)[sent:]]
-                self._size = len(data) - sent
+                left = len(data) - sent
+                self._size = left
+                self._parts = [memoryview(data)[sent:]] if left else []
             else:
                 sent = self._socket.sendmsg(parts[:_PARTS_AT_ONCE], (), _DONTWAIT)
-                self._size -= sent
                 self._parts = _without(parts, sent)
+                self._size = self._size - sent if self._parts else 0
 
     def _is_too_much(self) -> bool:
         """One more message is to be written, and more than the bound waits already: drop the peer if it is so slow.
