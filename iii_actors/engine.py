@@ -174,10 +174,10 @@ class Engine:
         self._wait_for_departures(deadline)
         for builtin in reversed(self._builtins):
             builtin.stop()
-        for ref in reversed(self._actors):
-            ref.stop(block=False)
         if self._poller is not None:
             self._poller.stop()
+        for ref in reversed(self._actors):
+            ref.stop(block=False)
         if self._own_clock:
             self._clock.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final, TypeVar
 
+import msgspec
 from msgspec import Raw, Struct
 from pykka import ActorDeadError
 
@@ -347,18 +348,7 @@ def _at(trigger: Trigger, key: Key) -> Trigger:
     """Return the binding as served by a type."""
     if trigger.provider_namespace == key[0]:
         return trigger
-    return Trigger(
-        trigger.id,
-        trigger.trigger_type,
-        trigger.function_id,
-        trigger.config,
-        trigger.metadata,
-        trigger.namespace,
-        trigger.trigger_namespace,
-        trigger.home,
-        trigger.owner,
-        key[0],
-    )
+    return msgspec.structs.replace(trigger, provider_namespace=key[0])
 
 
 def _remove(index: dict[_Key, dict[str, Trigger]], key: _Key, trigger_id: str) -> None:

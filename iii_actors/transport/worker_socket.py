@@ -175,15 +175,7 @@ class WorkerSocket:
         messages = frames.received(count, buffer)
         receive = self._receive
         for index, (opcode, payload) in enumerate(messages):
-            if opcode == TEXT:
-                # As in _decoded, without the call: this is the hot path.
-                try:
-                    message: FromWorker | None = decode(payload, True)
-                except Undecodable as error:
-                    self._undecodable(payload, error)
-                    continue
-            else:
-                message = self._decoded(opcode, payload)
+            message = self._decoded(opcode, payload)
             if message is not None and not receive(message):
                 self._hand_over(messages[index:])
                 return index
