@@ -165,6 +165,12 @@ CLOSE_WAIT_S: Final = _limit(
     "s",
     "after our Close frame: how long a peer may take to close its end before TCP is cut",
 )
+GC_THRESHOLD: Final = _limit(
+    "GC_THRESHOLD",
+    20_000,
+    "objects",
+    "new ones between two looks for cyclic garbage in `iii-actors serve` (Python's own: 700); some megabytes at most",
+)
 SHUTDOWN_DEADLINE_S: Final = _limit(
     "SHUTDOWN_DEADLINE_S",
     3.0,
