@@ -16,7 +16,6 @@ from iii_actors.core.messages import (
     Halt,
     ListCalls,
     Target,
-    Undelivered,
 )
 from iii_actors.core.outcome import complete
 from iii_actors.limits import MAX_CALLS_AT_WORKER, MAX_CALLS_PENDING_PER_WORKER
@@ -111,11 +110,6 @@ class Invocations(LightActor):
     def answer(self, answer: Answer) -> None:
         if answer.invocation_id in self._pending:
             self._finish(answer.invocation_id, answer.result, answer.error)
-
-    @handles(Undelivered)
-    def undelivered(self, message: Undelivered) -> None:
-        if message.invocation_id in self._pending:
-            self._finish(message.invocation_id, wire.ABSENT, message.error)
 
     @handles(Halt)
     def halt(self, request: Halt) -> None:

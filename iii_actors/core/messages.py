@@ -77,13 +77,6 @@ class Answer(Struct, frozen=True, gc=False):
     error: wire.ErrorBody | None = None
 
 
-class Undelivered(Struct, frozen=True, gc=False):
-    """To invocations: the target could not take the call."""
-
-    invocation_id: str
-    error: wire.ErrorBody
-
-
 class Halt(NamedTuple):
     """Asked of invocations: end every call that this worker makes or executes (core.md §3.6-4)."""
 

@@ -10,7 +10,7 @@ from iii_actors.core import groups
 from iii_actors.core import invocations as module
 from iii_actors.core.functions import Function
 from iii_actors.core.invocations import Invocations
-from iii_actors.core.messages import Answer, CountCalls, Forward, Halt, Invoke, ListCalls, Undelivered
+from iii_actors.core.messages import Answer, CountCalls, Forward, Halt, Invoke, ListCalls
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import raw
 from tests.support.probe import caller_of, target_of
@@ -95,7 +95,7 @@ def test_errors_reach_the_caller_whole(tracker):
     first, second, third = tracker.call(), tracker.call(), tracker.call()
     tracker.answer(first, error=error)
     tracker.ref.tell(Answer(second, wire.ABSENT, error))
-    tracker.ref.tell(Undelivered(third, error))
+    tracker.ref.tell(Answer(third, wire.ABSENT, error))
     assert [(call_id, one) for call_id, _, one in tracker.outcomes()] == [
         (first, error), (second, error), (third, error),
     ]  # fmt: skip
@@ -105,7 +105,7 @@ def test_unknown_and_late_answers_are_ignored(tracker):
     unknown = "00000000-0000-4000-8000-00000000ffff"
     tracker.answer(unknown)
     tracker.ref.tell(Answer(unknown, wire.NULL))
-    tracker.ref.tell(Undelivered(unknown, STOPPED))
+    tracker.ref.tell(Answer(unknown, wire.ABSENT, STOPPED))
     assert ask(tracker.ref, CountCalls()) == {}
 
 
