@@ -21,7 +21,7 @@ format: .venv
 types: .venv
 	.venv/bin/mypy --strict
 
-limits: .venv  # after a change in iii_actors/limits.py
+limits: .venv  # after a change in iii_actors/limits/
 	$(PYTHON) -m iii_actors.limits > docs/limits.rst
 
 clean:

@@ -16,7 +16,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from iii_actors import __version__
-from iii_actors.config.models import EngineConfig
+from iii_actors.config.models import BUILT_IN, EngineConfig
 from iii_actors.config.problems import Path, SettingsError
 from iii_actors.errors import ConfigError
 
@@ -49,7 +49,8 @@ def default(environ: Mapping[str, str] = os.environ) -> EngineConfig:
 
     :raises ConfigError: :data:`GRACE_VARIABLE` is set to something that is not a number.
     """
-    return EngineConfig(**_from_environment(environ))
+    listed = [{"name": name} for name, built_in in BUILT_IN.items() if built_in.default]
+    return EngineConfig(workers=listed, **_from_environment(environ))
 
 
 def parse(text: str, source: str, environ: Mapping[str, str] = os.environ) -> EngineConfig:

@@ -1,145 +1,26 @@
-"""The settings as models: what may be set, its type, its default and its bounds.
+"""Which built-in workers there are, and the settings of a whole engine.
 
 Every model refuses keys it does not know and values of another type (config-and-cli.md §1). A built-in worker's
-settings join by one line in :data:`BUILT_IN`.
+settings stand in a file of their own and join by one line in :data:`BUILT_IN`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from iii_actors import limits
+from iii_actors.config.listener import ListenerSettings
+from iii_actors.config.observability import ObservabilitySettings
 from iii_actors.config.problems import Path, SettingsError, refused
+from iii_actors.config.settings import IgnoredSettings, LaterSettings, NoSettings, Settings
 
-__all__ = [
-    "BUILT_IN",
-    "BuiltIn",
-    "EngineConfig",
-    "ListenerSettings",
-    "ObservabilitySettings",
-    "Settings",
-    "WorkerEntry",
-    "WorkerInstance",
-]
+__all__ = ["BUILT_IN", "BuiltIn", "EngineConfig", "WorkerEntry", "WorkerInstance"]
 
 LISTENER = "iii-worker-manager"
 OBSERVABILITY = "iii-observability"
-
-Positive = Annotated[int, Field(ge=1)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, strict about types, closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    def without_effect(self) -> Iterable[str]:
-        """Return the keys that were set, are accepted, and do nothing in this version."""
-        return ()
-
-
-class NoSettings(Settings):
-    """For a worker that has nothing to set (``iii-engine-functions``)."""
-
-
-class IgnoredSettings(Settings):
-    """For a worker that is accepted and does nothing: ``iii-telemetry``. This engine never phones home (§11)."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class LaterSettings(Settings):
-    """For a worker whose settings take effect in a later version: any mapping, and a warning at the start."""
-
-    model_config = ConfigDict(extra="allow")
-
-    def without_effect(self) -> Iterable[str]:
-        return sorted(self.model_extra or ())
-
-
-class ListenerSettings(Settings):
-    """A listener for workers: an entry ``iii-worker-manager``; several entries open several (core.md §1.1)."""
-
-    port: Port = limits.PORT
-    """TCP port; 0 takes a free one."""
-    host: Annotated[str, Field(min_length=1)] = limits.HOST
-    """Address to listen on. Ours is loopback, on purpose; the protocol's own default is 0.0.0.0, every interface."""
-    handshake_timeout_ms: Positive = limits.HANDSHAKE_TIMEOUT_MS
-    """A connection whose request is not complete by then is closed without an answer."""
-    middleware_function_id: str | None = None
-    """In a later version; anything but null is refused."""
-    rbac: dict[str, Any] | None = None
-    """In a later version; anything but null is refused."""
-    reader: Literal["shared", "own"] = "shared"
-    """``shared``: one thread reads all sockets; ``own``: each connection's thread reads its own."""
-    max_connections: Positive = limits.MAX_CONNECTIONS
-    """Connections open at once; further ones are closed as they come."""
-    outbox_bytes: Positive = limits.OUTBOX_BYTES
-    """Unsent bytes after which a peer counts as too slow and is closed."""
-    ping_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = limits.PING_INTERVAL_S
-    """Engine pings, to find half-open peers; 0 = none: an idle worker is never disconnected."""
-    ping_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = limits.PING_TIMEOUT_S
-    """With pings on: how long a peer may stay silent after one."""
-    max_frame_bytes: Positive = limits.MAX_FRAME_BYTES
-    """Largest payload of one frame."""
-    max_message_bytes: Positive = limits.MAX_MESSAGE_BYTES
-    """Largest message, put together from its frames."""
-
-    @field_validator("middleware_function_id", "rbac", mode="before")
-    @classmethod
-    def _not_yet(cls, value: object) -> None:
-        if value is not None:
-            raise ValueError(
-                "not part of this version, and refused because ignoring it would leave the listener open to everyone; "
-                "remove it, and keep the listener on 127.0.0.1 or behind a proxy that checks who connects"
-            )
-
-    @field_validator("host")
-    @classmethod
-    def _not_blank(cls, host: str) -> str:
-        if host != host.strip() or not host:
-            raise ValueError("not an address; write for example 127.0.0.1, ::1, 0.0.0.0 or localhost")
-        return host
-
-    @model_validator(mode="after")
-    def _message_holds_a_frame(self) -> Self:
-        if self.max_message_bytes < self.max_frame_bytes:
-            raise ValueError(
-                f"max_message_bytes ({self.max_message_bytes}) is less than max_frame_bytes ({self.max_frame_bytes}); "
-                "a message must have room for one frame: raise the one or lower the other"
-            )
-        return self
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-class ObservabilitySettings(LaterSettings):
-    """``iii-observability``: so far the engine's own log; all other keys take effect in a later version."""
-
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
-
-    level: Annotated[Literal["trace", "debug", "info", "warn", "error"], BeforeValidator(_lower)] = Field(
-        default="info", validation_alias=AliasChoices("level", "log_level")
-    )
-    """Least severe level logged."""
-    format: Annotated[Literal["default", "json"], BeforeValidator(_lower)] = "default"
-    """``default``: for people; ``json``: one object per line."""
 
 
 class BuiltIn(NamedTuple):
@@ -148,6 +29,8 @@ class BuiltIn(NamedTuple):
     settings: type[Settings]
     always: bool = False
     """Started even if the file does not list it."""
+    default: bool = False
+    """Started where there is no file (config-and-cli.md §3)."""
 
 
 BUILT_IN: dict[str, BuiltIn] = {
@@ -199,9 +82,9 @@ class EngineConfig(Settings):
 
     registration_namespace_grace_ms: Annotated[int, Field(ge=0)] = limits.NAMESPACE_GRACE_MS
     """How long a worker's registrations wait for it to name its namespace (core.md §3.2)."""
-    modules: _Entries = []
+    modules: _Entries = Field(default_factory=list)
     """Older spelling of `workers`; these come after them."""
-    workers: _Entries = []
+    workers: _Entries = Field(default_factory=list)
     """The workers to run. The always-on ones are added where they are not listed."""
 
     _instances: tuple[WorkerInstance, ...] = PrivateAttr(default=())

@@ -44,6 +44,8 @@ class Invoke(Struct, frozen=True, gc=False):
     """None for calls that the engine itself makes."""
     internal: bool = False
     """An engine-internal call: a missing function is worded without hint (core.md §7.6)."""
+    context: Any = None
+    """What the maker of the call wants to find again in its :class:`Completed`."""
 
 
 class Forward(Struct, frozen=True, gc=False):

@@ -16,15 +16,14 @@ from msgspec import Raw, Struct
 from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, MailboxFull, Ref, handles
+from iii_actors.builtin.calls import fire
 from iii_actors.builtin.engine_functions.functions import FunctionSummary, summary
 from iii_actors.builtin.engine_functions.owners import Records
 from iii_actors.clock import Clock, Timer
 from iii_actors.core.functions import Function
-from iii_actors.core.ids import invocation_id
-from iii_actors.core.messages import BindTrigger, FunctionsChanged, Invoke, UnbindTrigger, WorkerEvent
+from iii_actors.core.messages import BindTrigger, FunctionsChanged, UnbindTrigger, WorkerEvent
 from iii_actors.core.triggers import Trigger
 from iii_actors.limits import FUNCTIONS_DEBOUNCE_MS, FUNCTIONS_MAX_DELAY_MS
-from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import raw
 
 __all__ = ["FUNCTION_TYPES", "WORKER_TYPES", "FunctionEvents", "FunctionTable", "ReadFunctions", "WorkerEvents"]
@@ -90,14 +89,6 @@ _config: Final = msgspec.json.Decoder(_Config)
 CHANGED: Final = "functions_changed"
 
 
-def _fire(functions: Ref, trigger: Trigger, payload: Raw) -> None:
-    """Make the call that a binding asks for; a function that is not there is nobody's concern (core.md §6.6)."""
-    own_id = invocation_id()
-    metadata = trigger.metadata if wire.present(trigger.metadata) else wire.ABSENT
-    call = wire.InvokeFunction(trigger.function_id, own_id, metadata=metadata, data=payload)
-    functions.tell(Invoke(call, trigger.namespace, own_id, None, None))
-
-
 class WorkerEvents(LightActor):
     """Passes on every :class:`WorkerEvent` in the order in which it is told them. The configuration is ignored.
 
@@ -122,7 +113,7 @@ class WorkerEvents(LightActor):
         if self._bindings:
             payload = raw(_Event(event.event, event.worker_id))
             for trigger in self._bindings.values():
-                _fire(self._functions, trigger, payload)
+                fire(self._functions, trigger, payload)
 
 
 class _Subscriber:
@@ -236,7 +227,7 @@ class FunctionEvents(LightActor):
             if kind not in payloads:
                 payloads[kind] = _payload(functions, table.records, *kind)
             subscriber.told = now
-            _fire(self._functions, subscriber.trigger, payloads[kind])
+            fire(self._functions, subscriber.trigger, payloads[kind])
 
 
 def _payload(functions: dict[Key, Function], records: Records, delta: bool, known: frozenset[Key] | None) -> Raw:

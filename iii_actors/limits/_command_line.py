@@ -1,0 +1,17 @@
+"""The command line's own waits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from iii_actors.limits._row import limit
+
+CALL_TIMEOUT_MS: Final = limit(
+    "CALL_TIMEOUT_MS", 30_000, "ms", "what official SDKs wait for an answer; `iii-actors call` waits as long"
+)
+CONNECT_TIMEOUT_MS: Final = limit(
+    "CONNECT_TIMEOUT_MS",
+    5_000,
+    "ms",
+    "`iii-actors call` and `list`: an engine on any network answers sooner or not at all",
+)
