@@ -10,7 +10,7 @@ from iii_actors.actor import LightActor, handles
 from iii_actors.core.functions import RESERVED_PREFIX
 from iii_actors.core.messages import Completed, Drop, Forward, Ping, Pong, Send, Writable
 from iii_actors.wire import messages as wire
-from iii_actors.wire.codec import Part, encode, encode_parts, is_object, splice_caller
+from iii_actors.wire.codec import Part, encode, encode_parts, splice_caller
 from iii_actors.wire.trace import forwarded_baggage, valid_traceparent
 
 __all__ = ["Connection", "Outlet"]
@@ -18,6 +18,7 @@ __all__ = ["Connection", "Outlet"]
 _LARGE: Final = 16384
 """Payloads of this many bytes and more are not copied into the message but written beside it."""
 _QUOTE: Final = ord('"')
+_OPENING_BRACE: Final = ord("{")
 _ZERO: Final = Raw(b"0")
 
 
@@ -68,9 +69,10 @@ class Connection(LightActor):
         if metadata is not wire.ABSENT and not wire.present(metadata):
             metadata = wire.ABSENT
         data, caller = call.data, invoke.caller
-        member = caller.member if caller is not None and is_object(data) else b""
-        large = len(memoryview(data)) >= _LARGE
-        if member and (not large or memoryview(data)[1] != _QUOTE):
+        text = memoryview(data)
+        member = caller.member if caller is not None and text[0] == _OPENING_BRACE else b""
+        large = len(text) >= _LARGE
+        if member and (not large or text[1] != _QUOTE):
             # Large and perhaps empty (white space between the braces): rare enough to be copied.
             data, member = splice_caller(data, member), b""
         message = wire.InvokeFunction(

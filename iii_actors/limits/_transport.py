@@ -22,11 +22,12 @@ OUTBOX_BYTES: Final = limit(
     "unsent bytes one connection may pile up, plus the message that crosses the line, so that the largest always "
     "fits; past it the peer is too slow and is closed, and nobody else waits (the protocol's own bound is 64 messages)",
 )
-READ_BUFFER_BYTES: Final = limit(
-    "READ_BUFFER_BYTES",
-    256 * KIB,
+RECEIVE_BYTES: Final = limit(
+    "RECEIVE_BYTES",
+    126 * KIB,
     "bytes",
-    "one reusable buffer per reader; takes many small frames in one system call and four 64 KiB ones",
+    "read from a socket at once: many small frames in one system call and a whole one of 64 KiB; below the 128 KiB "
+    "from which the C library fetches memory from the kernel each time",
 )
 FRAMES_PER_ROUND: Final = limit(
     "FRAMES_PER_ROUND",

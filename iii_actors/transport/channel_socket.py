@@ -29,16 +29,16 @@ from iii_actors.core.ends import Direction, KnowsChannel, ReleaseChannelEnd, Tak
 from iii_actors.core.messages import ChannelKey
 from iii_actors.core.pipe import Item, Pipe
 from iii_actors.core.refs import Core
-from iii_actors.limits import CHANNEL_ROUND_BYTES, CLOSE_WAIT_S, READ_BUFFER_BYTES
+from iii_actors.limits import CHANNEL_ROUND_BYTES, CLOSE_WAIT_S, RECEIVE_BYTES
 from iii_actors.transport.frames import BINARY, CLOSE, PING, TEXT, FrameReader, Message, header
 from iii_actors.transport.handshake import Refused, Request
 from iii_actors.transport.outbox import Outbox
+from iii_actors.transport.receiving import receive
 
 __all__ = ["ChannelEnds"]
 
 logger = logging.getLogger(__name__)
 
-_IDLE_BUFFER: Final = 16384
 """What an end reads into until its peer once sends more than that."""
 _PONGS_WAITING: Final = 16
 """Older pings of a peer that does not read are not answered; RFC 6455 §5.5.3 asks only for the latest."""
@@ -142,7 +142,6 @@ class _Wire:
         self.outbox = Outbox(sock, sys.maxsize, "A channel's end", _nothing, _nothing)
         self._socket = sock
         self._bell = bell
-        self._buffer = memoryview(bytearray(_IDLE_BUFFER))
         self._pongs: deque[bytes] = deque(maxlen=_PONGS_WAITING)
         self._poll = select.poll()
         self._poll.register(bell.fileno(), select.POLLIN)
@@ -150,27 +149,20 @@ class _Wire:
 
     def at_hand(self) -> list[Message]:
         """What came together with the handshake."""
-        return self.frames.received(0, self._buffer)
+        return self.frames.taken(b"")
 
     def receive(self) -> list[Message] | None:
         """Read once; returns the messages complete now, or None: the peer has gone or has broken the protocol.
 
         Raises :class:`BlockingIOError` when nothing is there.
         """
-        frames, buffer = self.frames, self._buffer
         try:
-            count = self._socket.recv_into(frames.space(buffer), 0, _DONTWAIT)
+            return receive(self._socket, self.frames, _DONTWAIT)
         except BlockingIOError:
             raise
         except OSError as error:
             logger.debug("A channel's end broke: %s", error)
             return None
-        if not count:
-            return None
-        messages = frames.received(count, buffer)
-        if count == _IDLE_BUFFER == len(buffer):
-            self._buffer = memoryview(bytearray(READ_BUFFER_BYTES))
-        return messages
 
     def violated(self) -> bool:
         """Whether the peer has broken the protocol; the messages before that were returned."""
@@ -230,7 +222,7 @@ class _Wire:
                 deadline = time.monotonic() + left
             if self.wait(select.POLLIN, left):
                 try:
-                    if not self._socket.recv_into(self._buffer, 0, _DONTWAIT):
+                    if not self._socket.recv(RECEIVE_BYTES, _DONTWAIT):
                         return
                 except BlockingIOError:
                     continue

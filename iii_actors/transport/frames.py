@@ -1,8 +1,8 @@
 """WebSocket framing (RFC 6455 §5), the server's side: pure, no sockets.
 
-:class:`FrameReader` says where to receive the next bytes (:meth:`~FrameReader.space`) and turns what arrived into whole
-messages (:meth:`~FrameReader.received`). Small frames are taken out of the caller's buffer, which connections share: an
-idle connection keeps no buffer at all. The payload of a large frame is received in place, into memory of its own.
+:class:`FrameReader` turns the bytes that arrived into whole messages (:meth:`~FrameReader.taken`); an idle connection
+keeps no buffer at all. The payload of a large frame is received in place, into memory of its own: while
+:attr:`~FrameReader.place` is set, the next bytes are to be received there (:meth:`~FrameReader.filled`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,6 @@ class FrameReader:
     """
 
     __slots__ = (
-        "_filled",
         "_fragments",
         "_kind",
         "_large",
@@ -77,6 +76,7 @@ class FrameReader:
         "_utf8",
         "closed",
         "error",
+        "place",
     )
 
     def __init__(self, max_frame: int, max_message: int, first: bytes = b"") -> None:
@@ -84,8 +84,7 @@ class FrameReader:
         self._max_frame = max_frame
         self._max_message = max_message
         self._leftover = first
-        self._filled = 0
-        self._large: bytearray | None = None
+        self._large = bytearray()
         self._large_head = 0
         self._large_mask = b""
         self._kind = 0
@@ -93,28 +92,32 @@ class FrameReader:
         self._utf8: codecs.IncrementalDecoder | None = None
         self.closed = False
         self.error: ProtocolError | None = None
+        self.place: memoryview | None = None
+        """Where the next bytes are to be received; None: anywhere, and then handed to :meth:`taken`."""
 
-    def space(self, buffer: memoryview) -> memoryview:
-        """Return where to receive the next bytes: ``buffer``, or the rest of a large payload's own memory."""
-        if self._large is not None:
-            return memoryview(self._large)[self._filled :]
-        return buffer
-
-    def received(self, count: int, buffer: memoryview) -> list[Message]:
-        """Take note of ``count`` bytes put into :meth:`space`; returns the messages that are complete now."""
+    def taken(self, data: bytes) -> list[Message]:
+        """Take the next bytes, while :attr:`place` is None; returns the messages that are complete now."""
         messages: list[Message] = []
         if self.closed or self.error is not None:
             return messages
         try:
-            if self._large is None:
-                self._parse(self._leftover + bytes(buffer[:count]), messages)
-            else:
-                self._filled += count
-                if self._filled == len(self._large):
-                    payload, self._large = apply_mask(self._large, self._large_mask), None
-                    self._frame(self._large_head, payload, messages)
+            self._parse(self._leftover + data if self._leftover else data, messages)
         except ProtocolError as error:
             self.error = error
+        return messages
+
+    def filled(self, count: int) -> list[Message]:
+        """Take note of ``count`` bytes received at :attr:`place`; returns the message that is complete now, if any."""
+        messages: list[Message] = []
+        if self.place is None:
+            return messages
+        self.place = self.place[count:] if count < len(self.place) else None
+        if self.place is None:
+            payload, self._large = apply_mask(self._large, self._large_mask), bytearray()
+            try:
+                self._frame(self._large_head, payload, messages)
+            except ProtocolError as error:
+                self.error = error
         return messages
 
     def _parse(self, data: bytes, messages: list[Message]) -> None:
@@ -173,7 +176,7 @@ class FrameReader:
         large = bytearray(length)
         got = len(available) - head_size
         large[:got] = memoryview(available)[head_size:]
-        self._large, self._large_head, self._filled = large, available[0], got
+        self._large, self._large_head, self.place = large, available[0], memoryview(large)[got:]
         self._large_mask = available[head_size - 4 : head_size]
         self._leftover = b""
 

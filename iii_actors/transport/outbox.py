@@ -102,13 +102,25 @@ class Outbox:
 
     def flush(self) -> None:
         """Write what the socket takes now."""
-        if not self._parts or self._blocked:
+        parts = self._parts
+        if not parts or self._blocked:
             return
         if self._dead:
             self._forget()
             return
         try:
-            self._send()
+            if len(parts) == 1 and self._size < _JOIN_BELOW:
+                # By far the most frequent: one small message, which the socket takes whole.
+                data = parts[0]
+                sent = self._socket.send(data, _DONTWAIT)
+                if sent == len(data):
+                    parts.clear()
+                    self._size = 0
+                else:
+                    self._parts = [memoryview(data)[sent:]]
+                    self._size = len(data) - sent
+            if self._parts:
+                self._send()
         except BlockingIOError:
             self._blocked = True
             self._wait()

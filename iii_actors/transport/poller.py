@@ -7,6 +7,7 @@ All changes of what is watched are made on this thread; others leave a command a
 from __future__ import annotations
 
 import logging
+import select
 import selectors
 import socket
 import threading
@@ -15,14 +16,15 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from iii_actors.actor import Round
-from iii_actors.limits import FRAMES_PER_ROUND, READ_BUFFER_BYTES
+from iii_actors.limits import FRAMES_PER_ROUND
 
-__all__ = ["Poller", "Watched"]
+__all__ = ["READ", "WRITE", "Poller", "Watched"]
 
 logger = logging.getLogger(__name__)
 
-_READ: Final = selectors.EVENT_READ
-_WRITE: Final = selectors.EVENT_WRITE
+READ: Final = 1
+WRITE: Final = 4
+"""What a socket can be watched for: epoll's own bits, EPOLLIN and EPOLLOUT."""
 
 
 class Watched(Protocol):
@@ -32,7 +34,7 @@ class Watched(Protocol):
     interest: int
     """What is watched now; only the poller's thread changes it."""
 
-    def readable(self, buffer: memoryview) -> int:
+    def readable(self) -> int:
         """Read once and handle what came; returns how many messages that were."""
 
     def writable(self) -> None:
@@ -43,14 +45,16 @@ class Watched(Protocol):
 
 
 class Poller:
-    """The thread, its selector and its buffer."""
+    """The thread, and what it watches."""
 
     def __init__(self, name: str) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._readiness = select.epoll() if hasattr(select, "epoll") else _Selector()
+        self._owners: dict[int, Watched] = {}
+        """Who is watched, by descriptor."""
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._selector.register(self._wake_in, _READ, None)
+        self._readiness.register(self._wake_in.fileno(), READ)
         self._commands: deque[Callable[[], None]] = deque()
         self._awake = threading.Lock()
         """Held from a wake-up call until the thread looks at the commands: one byte wakes for many commands."""
@@ -68,7 +72,7 @@ class Poller:
             self._thread.join()
         for end in (self._wake_in, self._wake_out):
             end.close()
-        self._selector.close()
+        self._readiness.close()
 
     # --- from any thread ---------------------------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class Poller:
 
     def pause(self, watched: Watched) -> None:
         """Stop reading this socket, at once; only from within :meth:`Watched.readable`."""
-        self._set(watched, watched.interest & ~_READ)
+        self._set(watched, watched.interest & ~READ)
 
     def _change(self, watched: Watched, change: int, on: bool) -> None:
         self._set(watched, watched.interest | change if on else watched.interest & ~change)
@@ -117,36 +121,42 @@ class Poller:
         before, watched.interest = watched.interest, interest
         if before == interest:
             return
+        descriptor = watched.socket.fileno()
         try:
             if not before:
-                self._selector.register(watched.socket, interest, watched)
+                self._readiness.register(descriptor, interest)
+                self._owners[descriptor] = watched
             elif not interest:
-                self._selector.unregister(watched.socket)
+                del self._owners[descriptor]
+                self._readiness.unregister(descriptor)
             else:
-                self._selector.modify(watched.socket, interest, watched)
+                self._readiness.modify(descriptor, interest)
         except (OSError, ValueError, KeyError):
             watched.interest = 0
             logger.debug("A socket was closed while it was watched")
 
     def _work(self) -> None:
-        buffer = memoryview(bytearray(READ_BUFFER_BYTES))
-        select = self._selector.select
+        poll, owners = self._readiness.poll, self._owners
+        wake_up = self._wake_in.fileno()
         one_round = Round()
         while not self._stopped:
-            events = select()
+            events = poll()
             frames = 0
             with one_round:
-                for key, mask in events:
-                    watched: Watched | None = key.data
+                for descriptor, event in events:
+                    watched = owners.get(descriptor)
                     if watched is None:
-                        self._take_commands()
+                        # Else: one that an event before this one has ended.
+                        if descriptor == wake_up:
+                            self._take_commands()
                         continue
                     try:
-                        if mask & _WRITE:
-                            self._change(watched, _WRITE, False)
+                        # An error or a hang-up is told as both: whatever was waited for will not come.
+                        if event != READ and watched.interest & WRITE and event & ~READ:
+                            self._change(watched, WRITE, False)
                             watched.writable()
-                        if mask & _READ and watched.interest & _READ:
-                            frames += watched.readable(buffer)
+                        if watched.interest & READ and event & ~WRITE:
+                            frames += watched.readable()
                     except Exception:
                         logger.exception("The reader failed on one connection, which is ended")
                         self._set(watched, 0)
@@ -167,3 +177,32 @@ class Poller:
     def _run_commands(self) -> None:
         while self._commands:
             self._commands.popleft()()
+
+
+class _Selector:
+    """What is used of epoll, where the system has none."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def register(self, descriptor: int, interest: int) -> None:
+        self._selector.register(descriptor, _as_selectors(interest))
+
+    def modify(self, descriptor: int, interest: int) -> None:
+        self._selector.modify(descriptor, _as_selectors(interest))
+
+    def unregister(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+
+    def poll(self) -> list[tuple[int, int]]:
+        return [
+            (key.fd, (READ if mask & selectors.EVENT_READ else 0) | (WRITE if mask & selectors.EVENT_WRITE else 0))
+            for key, mask in self._selector.select()
+        ]
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def _as_selectors(interest: int) -> int:
+    return (selectors.EVENT_READ if interest & READ else 0) | (selectors.EVENT_WRITE if interest & WRITE else 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from iii_actors.transport.frames import BINARY, CLOSE, PING, PONG, FrameReader, close_frame, frame
+from iii_actors.transport.receiving import receive
 
 __all__ = ["TELEMETRY_PREFIXES", "TelemetrySink", "serve_telemetry"]
 
@@ -15,13 +16,11 @@ TelemetrySink = Callable[[bytes], None]
 
 TELEMETRY_PREFIXES: Final = (b"OTLP", b"MTRC", b"LOGS")
 """What a telemetry frame begins with: traces, metrics, logs."""
-_BUFFER: Final = 16384
 
 
 def serve_telemetry(sock: socket.socket, frames: FrameReader, sink: TelemetrySink) -> None:
     """Serve one socket until it ends. Runs on the connection's own thread; text is ignored."""
-    buffer = memoryview(bytearray(_BUFFER))
-    messages = frames.received(0, buffer)
+    messages = frames.taken(b"")
     while True:
         for opcode, payload in messages:
             if opcode == PING:
@@ -32,7 +31,7 @@ def serve_telemetry(sock: socket.socket, frames: FrameReader, sink: TelemetrySin
                 sink(payload)
         if frames.closed or frames.error is not None:
             return
-        count = sock.recv_into(frames.space(buffer))
-        if not count:
+        came = receive(sock, frames)
+        if came is None:
             return
-        messages = frames.received(count, buffer)
+        messages = came

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import selectors
 import socket
 from typing import Final
 
@@ -25,7 +24,8 @@ from iii_actors.core.session import Session
 from iii_actors.limits import CLOSE_WAIT_S, UNDECODABLE_LOG_PER_S
 from iii_actors.transport.frames import BINARY, CLOSE, PING, TEXT, FrameReader, Message
 from iii_actors.transport.outbox import Outbox
-from iii_actors.transport.poller import Poller
+from iii_actors.transport.poller import READ, WRITE, Poller
+from iii_actors.transport.receiving import receive
 from iii_actors.transport.telemetry_socket import TELEMETRY_PREFIXES
 from iii_actors.wire.codec import Undecodable, decode
 from iii_actors.wire.messages import FromWorker
@@ -34,7 +34,6 @@ __all__ = ["WorkerSocket"]
 
 logger = logging.getLogger(__name__)
 
-_OWN_BUFFER: Final = 32768
 _LEAVE: Final = None
 _DONTWAIT: Final = socket.MSG_DONTWAIT
 
@@ -87,7 +86,7 @@ class WorkerSocket:
             self._session.open()
             if self._first:
                 self._first = False
-                self._take(self._frames_at_hand())
+                self._take(self._frames.taken(b""))
             if self._shared:
                 self._serve_shared()
             else:
@@ -100,13 +99,9 @@ class WorkerSocket:
             if self._closing is not None:
                 self._closing.cancel()
 
-    def _frames_at_hand(self) -> list[Message]:
-        """What arrived together with the handshake."""
-        return self._frames.received(0, memoryview(b""))
-
     def _serve_shared(self) -> None:
         while not self._over():
-            self._poller.watch(self, selectors.EVENT_READ, True)
+            self._poller.watch(self, READ, True)
             messages = self._work.get()
             while messages is not _LEAVE:
                 if not self._take(messages):
@@ -119,27 +114,25 @@ class WorkerSocket:
         """What has come meanwhile: a worker that registers much need not go back and forth between two threads."""
         if self._over():
             return _LEAVE
-        buffer = memoryview(bytearray(_OWN_BUFFER))
         try:
-            count = self.socket.recv_into(self._frames.space(buffer), 0, _DONTWAIT)
+            messages = receive(self.socket, self._frames, _DONTWAIT)
         except BlockingIOError:
             return []
         except OSError:
             return _LEAVE
         self.heard += 1
-        return self._frames.received(count, buffer) if count else _LEAVE
+        return messages
 
     def _serve_own(self) -> None:
-        buffer = memoryview(bytearray(_OWN_BUFFER))
         while not self._over():
             try:
-                count = self.socket.recv_into(self._frames.space(buffer))
+                messages = receive(self.socket, self._frames)
             except OSError:
                 return
-            if not count:
+            if messages is None:
                 return
             self.heard += 1
-            self._take(self._frames.received(count, buffer))
+            self._take(messages)
 
     def _take(self, messages: list[Message]) -> bool:
         """Handle messages on the connection's own thread, which may wait; returns whether any of them might."""
@@ -159,24 +152,22 @@ class WorkerSocket:
 
     # --- the poller's thread -----------------------------------------------------------------------------------------
 
-    def readable(self, buffer: memoryview) -> int:
+    def readable(self) -> int:
         """Read once; what may wait goes to the connection's thread together with everything behind it."""
         frames = self._frames
         try:
-            count = self.socket.recv_into(frames.space(buffer), 0, _DONTWAIT)
+            messages = receive(self.socket, frames, _DONTWAIT)
         except BlockingIOError:
             return 0
         except OSError:
-            count = 0
-        if not count or self._evicted:
+            messages = None
+        if messages is None or self._evicted:
             self._hand_over(_LEAVE)
             return 0
         self.heard += 1
-        messages = frames.received(count, buffer)
-        receive = self._receive
         for index, (opcode, payload) in enumerate(messages):
             message = self._decoded(opcode, payload)
-            if message is not None and not receive(message):
+            if message is not None and not self._receive(message):
                 self._hand_over(messages[index:])
                 return index
         if frames.closed or frames.error is not None:
@@ -235,7 +226,7 @@ class WorkerSocket:
             )
 
     def _wait_for_room(self) -> None:
-        self._poller.watch(self, selectors.EVENT_WRITE, True)
+        self._poller.watch(self, WRITE, True)
 
     def _close_sent(self) -> None:
         """The peer closes now; one that does not is cut off."""

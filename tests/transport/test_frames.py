@@ -13,24 +13,26 @@ from iii_actors.transport.frames import FrameReader, close_frame, frame, header
 from tests.support.raw import BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, TEXT, client_frame, cut, fragments, masked
 
 MIB = 2**20
-OWN_BUFFER = 32768
-"""The smallest buffer that reads workers' sockets (`reader: own`); telemetry's is half of it."""
+IN_PLACE = 32768
+"""From this size on a frame is received in place."""
 
 
-def feed(reader, data, sizes=(), buffer_bytes=65536):
-    """Give the reader the data in pieces; other connections use the buffer in between. Returns all messages."""
-    shared = memoryview(bytearray(buffer_bytes))
-    messages = reader.received(0, shared)
+def feed(reader, data, sizes=(), at_once=65536):
+    """Give the reader the data in pieces of at most ``at_once`` bytes. Returns all messages."""
+    messages = reader.taken(b"")
     for piece in cut(data, sizes) if data else []:
         chunk = piece
         while chunk and not reader.closed and reader.error is None:
-            space = reader.space(shared)
-            assert len(space) > 0
-            taken = min(len(space), len(chunk))
-            space[:taken] = chunk[:taken]
-            messages += reader.received(taken, shared)
-            chunk = chunk[taken:]
-            shared[:] = b"\xaa" * buffer_bytes
+            place = reader.place
+            if place is None:
+                count = min(at_once, len(chunk))
+                messages += reader.taken(chunk[:count])
+            else:
+                assert len(place) > 0
+                count = min(len(place), len(chunk))
+                place[:count] = chunk[:count]
+                messages += reader.filled(count)
+            chunk = chunk[count:]
     return [(opcode, bytes(payload)) for opcode, payload in messages]
 
 
@@ -70,11 +72,11 @@ def conversations(draw, sizes=300):
 
 
 @settings(max_examples=300, deadline=None)
-@given(conversation=conversations(), sizes=st.lists(st.integers(1, 400), max_size=8), buffer_bytes=st.integers(1, 2000))
-def test_the_same_messages_come_out_however_they_are_cut(conversation, sizes, buffer_bytes):
+@given(conversation=conversations(), sizes=st.lists(st.integers(1, 400), max_size=8), at_once=st.integers(1, 2000))
+def test_the_same_messages_come_out_however_they_are_cut(conversation, sizes, at_once):
     frames, messages = conversation
     one = reader()
-    assert feed(one, b"".join(frames), sizes, buffer_bytes) == messages
+    assert feed(one, b"".join(frames), sizes, at_once) == messages
     assert one.error is None
     assert one.closed is any(opcode == CLOSE for opcode, _ in messages)
 
@@ -94,34 +96,35 @@ def test_what_came_with_the_handshake_is_the_beginning(conversation, at):
     sizes=st.lists(st.integers(1, 100_000), min_size=1, max_size=4).filter(lambda sizes: sum(sizes) > 2000),
     before=st.integers(0, 3),
 )
-@pytest.mark.parametrize("buffer_bytes", [OWN_BUFFER // 2, OWN_BUFFER, 262_144])
-def test_large_frames_come_over_several_rounds(buffer_bytes, size, opcode, sizes, before):
+@pytest.mark.parametrize("at_once", [IN_PLACE // 2, IN_PLACE, 262_144])
+def test_large_frames_come_over_several_rounds(at_once, size, opcode, sizes, before):
     payload = (b"0123456789abcdefg" * (size // 17 + 1))[:size]
     data = client_frame(TEXT, b"before") * before + client_frame(opcode, payload) + client_frame(TEXT, b"after")
     one = reader()
-    assert feed(one, data, sizes, buffer_bytes) == [(TEXT, b"before")] * before + [(opcode, payload), (TEXT, b"after")]
+    assert feed(one, data, sizes, at_once) == [(TEXT, b"before")] * before + [(opcode, payload), (TEXT, b"after")]
     assert one.error is None
 
 
 def test_a_large_fragmented_message_with_pings_between():
     parts = [b"a" * 100_000, b"", b"b" * 40_000, b"c" * 10, b"d" * 70_000]
     data = b"".join(part + client_frame(PING, b"%d" % i) for i, part in enumerate(fragments(BINARY, parts)))
-    messages = feed(reader(), data, [50_000], OWN_BUFFER)
+    messages = feed(reader(), data, [50_000], IN_PLACE)
     pings = [(PING, b"%d" % i) for i in range(5)]
     assert messages == [*pings[:4], (BINARY, b"".join(parts)), pings[4]]
 
 
 def test_a_large_frame_is_received_in_place():
-    one, shared = reader(), memoryview(bytearray(65536))
+    one = reader()
     data = client_frame(BINARY, b"x" * 500_000)
-    shared[:] = data[:65536]
-    assert one.received(65536, shared) == []
-    place = one.space(shared)
+    assert one.taken(data[:65536]) == []
+    place = one.place
     assert len(place) == len(data) - 65536
-    assert place.obj is not shared.obj
-    place[:] = data[65536:]
-    assert one.received(len(place), shared) == [(BINARY, b"x" * 500_000)]
-    assert one.space(shared).obj is shared.obj
+    place[:100] = data[65536:65636]
+    assert one.filled(100) == []
+    assert len(one.place) == len(place) - 100
+    place[100:] = data[65636:]
+    assert one.filled(len(place) - 100) == [(BINARY, b"x" * 500_000)]
+    assert one.place is None
 
 
 # --- violations ------------------------------------------------------------------------------------------------------
@@ -183,8 +186,7 @@ def test_a_violation_sets_the_error_after_the_messages_before_it(bad, code, size
     assert one.error is not None
     assert one.error.close_code == code
     assert not one.closed
-    shared = memoryview(bytearray(GOOD))
-    assert one.received(len(GOOD), shared) == []
+    assert one.taken(GOOD) == []
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_after_a_close_nothing_is_looked_at():
     ]
     assert one.closed
     assert one.error is None
-    assert one.received(len(GOOD), memoryview(bytearray(GOOD))) == []
+    assert one.taken(GOOD) == []
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

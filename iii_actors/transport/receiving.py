@@ -1,0 +1,24 @@
+"""Reading a socket once, to wherever its framing wants the bytes."""
+
+from __future__ import annotations
+
+import socket
+
+from iii_actors.limits import RECEIVE_BYTES
+from iii_actors.transport.frames import FrameReader, Message
+
+__all__ = ["receive"]
+
+
+def receive(sock: socket.socket, frames: FrameReader, flags: int = 0) -> list[Message] | None:
+    """Receive once and return the messages that are complete now; None: the peer has ended its side.
+
+    Any thread that owns the reading. Raises :class:`BlockingIOError` when nothing is there and ``flags`` say not to
+    wait, another :class:`OSError` when the connection broke.
+    """
+    place = frames.place
+    if place is None:
+        data = sock.recv(RECEIVE_BYTES, flags)
+        return frames.taken(data) if data else None
+    count = sock.recv_into(place, 0, flags)
+    return frames.filled(count) if count else None
