@@ -15,6 +15,14 @@ def _no_ask_inside_a_light_actor() -> None:
     actor.debug(True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_telemetry() -> Iterator[None]:
+    """Our SDK sends none, although OpenTelemetry is installed, unless a test says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_ENABLED", "false")
+        yield
+
+
 @pytest.fixture
 def engine() -> Iterator["iii_actors.Engine"]:
     """An engine of the test's own, in this process, on a free port."""

@@ -1,0 +1,267 @@
+"""A client's end: shutdown, with blocks, run(), forks, and processes that just end."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import iii_worker
+from iii_worker import ForkedError, InvocationError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_script(text: str, *arguments: str) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'sdk'}", "OTEL_ENABLED": "false"}
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(text), *arguments],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_shutdown_is_idempotent_and_quick_and_later_calls_raise(make_worker):
+    worker = make_worker()
+    began = time.monotonic()
+    worker.shutdown()
+    worker.shutdown()
+    assert time.monotonic() - began < 2
+    for call in (lambda: worker.call("f", timeout=5), lambda: worker.send("f"), lambda: worker.call_async("f")):
+        with pytest.raises(InvocationError) as caught:
+            call()
+        assert caught.value.code == "SHUTDOWN"
+    with pytest.raises(iii_worker.ConnectFailedError, match="shut down"):
+        worker.connect()
+
+
+def test_pending_calls_end_with_shutdown(fake, make_client):
+    worker = make_client(fake.url)
+    errors = []
+
+    def call():
+        with pytest.raises(InvocationError) as caught:
+            worker.call("never", timeout=30)
+        errors.append(caught.value.code)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    peer = fake.accept()
+    peer.call()
+    future = worker.call_async("never", timeout=30)
+    worker.shutdown()
+    thread.join(5)
+    assert errors == ["SHUTDOWN"]
+    with pytest.raises(InvocationError, match="SHUTDOWN"):
+        future.result(5)
+    assert peer.gone.wait(5)
+
+
+def test_running_handlers_are_drained(make_worker):
+    callee, caller = make_worker(), make_worker()
+    running, release = threading.Event(), threading.Event()
+
+    @callee.function("slow")
+    def slow(data):
+        running.set()
+        release.wait(10)
+        return callee.call("other", "nested", timeout=5)
+
+    caller.register_function("other", lambda data: data)
+    caller.call("other", timeout=5)
+    callee.call("other", timeout=5)
+    future = caller.call_async("slow", timeout=10)
+    assert running.wait(5)
+    ending = threading.Thread(target=callee.shutdown, args=(10,))
+    ending.start()
+    while "slow" in {row["function_id"] for row in caller.call("engine::functions::list", {}, timeout=5)["functions"]}:
+        assert ending.is_alive()
+    release.set()
+    assert future.result(5) == "nested"
+    ending.join(5)
+    assert callee.get_connection_state() == "disconnected"
+
+
+def test_a_handler_may_shut_its_own_worker_down(make_worker):
+    callee, caller = make_worker(), make_worker()
+    done = threading.Event()
+
+    @callee.function("end")
+    def end(data):
+        callee.shutdown()
+        done.set()
+
+    callee.call("engine::workers::list", {}, timeout=5)
+    caller.send("end")
+    assert done.wait(8)
+
+
+def test_threads_are_gone_after_shutdown(make_worker):
+    before = set(threading.enumerate())
+    worker = make_worker()
+    worker.register_function("echo", lambda data: data)
+    worker.call_many([("echo", n) for n in range(20)], timeout=5)
+    worker.shutdown()
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith(("iii-worker-", "iii-handler")):
+            thread.join(5)
+            assert not thread.is_alive(), thread.name
+
+
+def test_run_returns_when_another_thread_shuts_down(make_worker):
+    worker = make_worker()
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    worker.shutdown()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_ends_cleanly_by_a_signal(engine, number):
+    script = """
+        import signal, sys, threading, iii_worker
+        worker = iii_worker.register_worker(sys.argv[1], worker_name="signalled")
+        worker.register_function("here", lambda data: "yes")
+
+        def say_when_it_runs():
+            while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                worker.call("here", timeout=5)
+            print("ready", flush=True)
+
+        threading.Thread(target=say_when_it_runs).start()
+        worker.run()
+        print("ended", flush=True)
+    """
+    process = run_script(script, engine.url)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=20)
+    assert (output, errors, process.returncode) == ("ended\n", "", 0)
+
+
+def test_a_script_that_forgets_shutdown_ends(engine):
+    script = """
+        import sys, iii_worker
+        worker = iii_worker.register_worker(sys.argv[1], worker_name="forgetful")
+        worker.register_function("echo", lambda data: data)
+        print(worker.call("echo", 5, timeout=5))
+    """
+    output, errors = run_script(script, engine.url).communicate(timeout=20)
+    assert (output, errors) == ("5\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
+def test_a_forked_child_is_told_so_and_leaves_the_parent_alone(engine):
+    script = """
+        import os, sys, warnings, iii_worker
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads
+        worker = iii_worker.register_worker(sys.argv[1], worker_name="parent")
+        worker.register_function("echo", lambda data: data)
+        worker.call("echo", 1, timeout=5)
+        child = os.fork()
+        if child == 0:
+            for use in (lambda: worker.call("echo", 1), lambda: worker.send("echo"), worker.connect, worker.run):
+                try:
+                    use()
+                except iii_worker.ForkedError as error:
+                    assert "after the fork" in str(error)
+                else:
+                    os._exit(3)
+            worker.shutdown()
+            own = iii_worker.register_worker(sys.argv[1], worker_name="child")
+            assert own.call("echo", 2, timeout=5) == 2
+            own.shutdown()
+            sys.exit(0)
+        _, status = os.waitpid(child, 0)
+        assert worker.call("echo", 3, timeout=5) == 3
+        assert worker.get_connection_state() == "connected"
+        print(os.waitstatus_to_exitcode(status))
+    """
+    output, errors = run_script(script, engine.url).communicate(timeout=30)
+    assert (output, errors) == ("0\n", "")
+
+
+def test_a_forked_client_raises(make_worker):
+    worker = make_worker()
+    worker._forked = True
+    with pytest.raises(ForkedError):
+        worker.call("f")
+    worker._forked = False
+
+
+def test_an_interrupted_call_leaves_the_client_usable(engine):
+    script = """
+        import os, signal, sys, threading, iii_worker
+        worker = iii_worker.register_worker(sys.argv[1], worker_name="interrupted")
+        worker.register_function("echo", lambda data: data)
+        release = threading.Event()
+
+        def slow(data):
+            os.kill(os.getpid(), signal.SIGINT)
+            release.wait(10)
+
+        worker.register_function("slow", slow)
+        try:
+            worker.call("slow", timeout=10)
+        except KeyboardInterrupt:
+            print("interrupted")
+        release.set()
+        print(worker.call("echo", "still here", timeout=5), len(worker.calls))
+    """
+    output, _ = run_script(script, engine.url).communicate(timeout=30)
+    assert output == "interrupted\nstill here 0\n"
+
+
+def test_futures_may_be_cancelled_and_call_back_on_a_thread_that_may_call(fake, make_client):
+    worker = make_client(fake.url)
+    peer = fake.accept()
+    cancelled = worker.call_async("f", timeout=30)
+    assert cancelled.cancel()
+    assert cancelled.cancelled()
+    assert cancelled.cancel()
+    assert len(worker.calls) == 0
+    got = []
+    done = threading.Event()
+    future = worker.call_async("g", timeout=30)
+
+    def back(finished):
+        got.append((finished.result(), worker.call("h", timeout=5)))
+        done.set()
+
+    future.add_done_callback(back)
+    peer.answer(peer.next("invokefunction", function_id="g"), "first")
+    peer.answer(peer.next("invokefunction", function_id="h"), "second")
+    assert done.wait(5)
+    assert got == [("first", "second")]
+    assert not future.cancel()
+
+
+def test_a_future_ends_at_its_timeout(fake, make_client):
+    worker = make_client(fake.url)
+    with pytest.raises(InvocationError, match="TIMEOUT"):
+        worker.call_async("f", timeout=0.05).result(5)
+    assert len(worker.calls) == 0
+
+
+def test_asyncio_code_may_wait_for_futures(make_worker):
+    import asyncio
+
+    worker = make_worker()
+    worker.register_function("echo", lambda data: data)
+
+    async def main():
+        one = asyncio.wrap_future(worker.call_async("echo", 1, timeout=5))
+        two = worker.trigger_async({"function_id": "echo", "payload": 2})
+        await worker.trigger_async({"function_id": "echo", "action": {"type": "void"}})
+        return await asyncio.gather(one, two)
+
+    assert asyncio.run(main()) == [1, 2]
