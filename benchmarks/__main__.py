@@ -10,14 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import rows_calls, rows_workers
+from benchmarks import rows_calls, rows_cron, rows_http, rows_pubsub, rows_sdk, rows_state, rows_workers
 from benchmarks.bench import Bench, Row
 from benchmarks.processes import Failed
 from benchmarks.report import LEGEND, circumstances, page
 from benchmarks.table import Result, Sample, as_json, as_text, number
 from benchmarks.tools import ToolsMissing, build
 
-ROWS: Final[Sequence[Row]] = [*rows_calls.ROWS, rows_calls.SOAK, *rows_workers.ROWS]
+ROWS: Final[Sequence[Row]] = [
+    *rows_calls.ROWS,
+    rows_calls.SOAK,
+    *rows_workers.ROWS,
+    *rows_http.ROWS,
+    *rows_pubsub.ROWS,
+    *rows_cron.ROWS,
+    *rows_state.ROWS,
+    *rows_sdk.ROWS,
+]
 _KEYS: Final = [row.key for row in ROWS]
 
 

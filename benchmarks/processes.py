@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from benchmarks.tools import ROOT
 
-__all__ = ["Failed", "Server", "engine", "load", "relay"]
+__all__ = ["Failed", "Server", "engine", "free_port", "load", "other", "relay"]
 
 _START_S: Final = 15.0
 _STOP_S: Final = 15.0
@@ -40,12 +40,17 @@ class Server:
 
 
 @contextmanager
-def engine(notes: list[str], reader: str = "shared") -> Iterator[Server]:
-    """Run ``python -m iii_actors`` of this checkout with its defaults; what it logs as an error becomes a note."""
-    port = _free_port()
+def engine(notes: list[str], reader: str = "shared", settings: str = "") -> Iterator[Server]:
+    """Run ``python -m iii_actors`` of this checkout with its defaults; what it logs as an error becomes a note.
+
+    ``settings``: a configuration file's text, instead of the defaults.
+    """
+    port = free_port()
     command = [sys.executable, "-m", "iii_actors", "--port", str(port), "--reader", reader]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as folder:  # where no config.yaml lies about
+        if settings:
+            (Path(folder) / "config.yaml").write_text(settings, encoding="utf-8")
         log = Path(folder) / "log"
         try:
             with _running(command, port, log, folder, environment) as server:
@@ -59,11 +64,19 @@ def engine(notes: list[str], reader: str = "shared") -> Iterator[Server]:
 @contextmanager
 def relay(program: Path) -> Iterator[Server]:
     """Run the relay."""
-    port = _free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [str(program), "-addr", f"127.0.0.1:{port}"]
-        with _running(command, port, Path(folder) / "log", folder, dict(os.environ)) as server:
-            yield server
+    port = free_port()
+    with other([str(program), "-addr", f"127.0.0.1:{port}"], port) as server:
+        yield server
+
+
+@contextmanager
+def other(command: list[str], port: int) -> Iterator[Server]:
+    """Run any program that listens on a port of this machine."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _running(command, port, Path(folder) / "log", folder, dict(os.environ)) as server,
+    ):
+        yield server
 
 
 def load(program: Path, server: Server, timeout_s: float, *options: object) -> list[dict[str, Any]]:
@@ -134,7 +147,8 @@ def _last_words(said: str) -> str:
     return " | ".join(line.strip() for line in said.strip().splitlines()[-3:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

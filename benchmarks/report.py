@@ -34,6 +34,10 @@ flight, with so many bytes each way.
 - *Clean-up*: from leaving until another worker, which asks without pause, sees neither the worker, nor a function, nor
   a trigger of it listed; p50 of 20 departures. Three answered questions are part of it.
 - *5,000 functions*: from connecting until a call of the last one is answered.
+- *HTTP route*: ``wrk`` asks for ``GET /bench``, served by a worker of pathload's; the relay's figure is its 4x4 rate.
+- *100 MB up, down*: one request, read or written by a Python worker in 64 KiB messages; memory is the engine's.
+- *Pub/sub*: a message is in flight until all subscribers have it; the relay's figure is its 4x4 rate.
+- *10,000 cron jobs*: each fires once a minute, 167 in a second; until the last of them is with its worker.
 - *Start*: from starting the process to the first TCP connection it accepts."""
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from benchmarks import processes
 from benchmarks.bench import Bench, Row
 from benchmarks.processes import Failed, Server
-from benchmarks.provider import TRIGGER_TYPE, provider
 from benchmarks.table import Goal, Line, Sample
 
 __all__ = ["ROWS"]
@@ -84,8 +83,7 @@ class CleanUpRow(WorkerRow):
 
 
 def _churn(bench: Bench, engine: Server, *options: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    with provider(engine.url):
-        cycles, gone = bench.pathload(engine, "-shape", "churn", "-trigger", TRIGGER_TYPE, *options)
+    cycles, gone = bench.pathload(engine, "-shape", "churn", "-trigger", "subscribe", *options)
     if not cycles["done"]:
         raise Failed(f"no worker came through: {cycles}")
     return cycles, gone

@@ -45,6 +45,8 @@ class Goal:
     limit: float
     of: Of = Of.VALUE
     at_most: bool = False
+    plain: str = "4x4 alone"
+    """What the figure without the extra load is called."""
 
     def reached(self, measured: float) -> bool:
         return measured <= self.limit if self.at_most else measured >= self.limit
@@ -55,7 +57,7 @@ class Goal:
         if self.of is Of.RELAY:
             return f"ratio {bound}"
         if self.of is Of.PLAIN:
-            return f"{bound} of 4x4 alone" + ("" if measured is None else f" (is {measured:.2f})")
+            return f"{bound} of {self.plain}" + ("" if measured is None else f" (is {measured:.2f})")
         return bound
 
 

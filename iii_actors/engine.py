@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from iii_actors.actor import ActorStats, LightActor, Ref, launch, stats
-from iii_actors.builtin import BUILTINS
-from iii_actors.builtin.base import Builtin, BuiltinContext
+from iii_actors.builtin import builtin as builtin_class
+from iii_actors.builtin.base import Builtin, BuiltinContext, Opened
 from iii_actors.clock import Clock, SystemClock
 from iii_actors.config import EngineConfig, default
 from iii_actors.core.channels import Channels
@@ -80,7 +80,7 @@ class Engine:
         self._poller = Poller("iii-reader")
         self._poller.start()
         for instance in self.config.instances:
-            builtin = BUILTINS[instance.kind](BuiltinContext(core, instance, self.config))
+            builtin = builtin_class(instance.kind)(BuiltinContext(core, instance, self.config))
             self._builtins.append(builtin)
             builtin.start()
         settings = self.config.listeners()
@@ -142,6 +142,10 @@ class Engine:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
+    def opened(self) -> list[Opened]:
+        """Return the ports of the built-in workers: HTTP and the like."""
+        return [one for builtin in self._builtins for one in builtin.opened()]
+
     def actors(self) -> list[ActorStats]:
         """Figures of every actor of this engine: the core's, the built-in workers', one per connection."""
         refs = [*self._actors, *(ref for builtin in self._builtins for ref in builtin.actors())]
@@ -162,6 +166,8 @@ class Engine:
     def _stop(self, deadline_s: float) -> None:
         self._state = "stopped"
         deadline = time.monotonic() + deadline_s
+        for builtin in self._builtins:
+            builtin.stop_accepting()
         for listener in self._listeners:
             listener.stop_accepting()
         for listener in self._listeners:

@@ -17,6 +17,8 @@ EngineError
 │   ├── NotFound                    NOT_FOUND
 │   ├── TriggerRegistrationFailed   trigger_registration_failed
 │   └── UnregisterFailed            unregister_failed
+├── publishing (pubsub.md §2)
+│   └── TopicNotSet                 topic_not_set
 └── starting the engine (config-and-cli.md §1, §2); shown to the operator, never sent
     ├── ConfigError                 config_error
     └── ListenError                 listen_error
@@ -47,6 +49,7 @@ __all__ = [
     "ListenError",
     "NotFound",
     "SerializationError",
+    "TopicNotSet",
     "TriggerRegistrationFailed",
     "UnregisterFailed",
 ]
@@ -344,6 +347,18 @@ class UnregisterFailed(EngineError):
     """The provider of a trigger type refused to let an instance go (core.md §6.7)."""
 
     code = "unregister_failed"
+
+
+# --- publishing -------------------------------------------------------------------------------------------------------
+
+
+class TopicNotSet(EngineError):
+    """A message is published to the topic with the empty name, which there is not (pubsub.md §2)."""
+
+    code = "topic_not_set"
+
+    def __init__(self) -> None:
+        super().__init__("Topic is not set")
 
 
 # --- starting the engine ----------------------------------------------------------------------------------------------

@@ -124,11 +124,11 @@ def test_a_stopped_clock_calls_nobody_and_has_no_thread(system):
 def test_a_clock_may_be_stopped_by_one_of_its_calls(system):
     (stopped, came) = (threading.Event(), queue.SimpleQueue())
     system.call_later(0.005, lambda: came.put("after the stop"))
-    system.call_later(0.0, lambda: (system.stop(), stopped.set()))
+    threads = []
+    system.call_later(0.0, lambda: (threads.append(threading.current_thread()), system.stop(), stopped.set()))
     assert stopped.wait(WAIT_S)
-    for thread in threading.enumerate():
-        if thread.name == "iii-clock":
-            thread.join(WAIT_S)
+    threads[0].join(WAIT_S)
+    assert not threads[0].is_alive()
     assert came.empty()
 
 

@@ -21,6 +21,7 @@ from iii_actors.errors import (
     ListenError,
     NotFound,
     SerializationError,
+    TopicNotSet,
     TriggerRegistrationFailed,
     UnregisterFailed,
 )
@@ -85,6 +86,7 @@ TEXTS = [
         "Failed to deserialize input for engine::workers::info: missing field `name`",
     ),
     (SerializationError("too deep"), "serialization_error", "too deep"),
+    (TopicNotSet(), "topic_not_set", "Topic is not set"),
     (InvalidArguments.both_ids(), "INVALID_ARGUMENTS", "pass either `function_id` or `function_ids`, not both"),
     (
         InvalidArguments.no_ids(),

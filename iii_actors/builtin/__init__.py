@@ -1,20 +1,35 @@
-"""The built-in workers, one package each. :data:`BUILTINS` is the list that the engine starts from."""
+"""The built-in workers, one package each. :func:`builtin` finds the one that the engine is to start.
+
+A worker's package is imported when that worker is to run: an engine without HTTP does not load an HTTP server.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
 
-from iii_actors.builtin.base import Builtin
-from iii_actors.builtin.engine_functions import EngineFunctions
-from iii_actors.builtin.placeholders import Configuration, Listeners, Observability, Telemetry
+if TYPE_CHECKING:
+    from iii_actors.builtin.base import Builtin
 
-__all__ = ["BUILTINS"]
+__all__ = ["BUILTINS", "builtin"]
 
-BUILTINS: Final[dict[str, type[Builtin]]] = {
-    "iii-telemetry": Telemetry,
-    "iii-observability": Observability,
-    "iii-worker-manager": Listeners,
-    "configuration": Configuration,
-    "iii-engine-functions": EngineFunctions,
+BUILTINS: Final[dict[str, tuple[str, str]]] = {
+    "iii-telemetry": ("placeholders", "Telemetry"),
+    "iii-observability": ("placeholders", "Observability"),
+    "iii-worker-manager": ("placeholders", "Listeners"),
+    "configuration": ("placeholders", "Configuration"),
+    "iii-engine-functions": ("engine_functions", "EngineFunctions"),
+    "iii-pubsub": ("pubsub", "PubSub"),
+    "iii-cron": ("cron", "Cron"),
+    "iii-http": ("http", "Http"),
+    "iii-http-functions": ("http_functions", "HttpFunctions"),
+    "iii-state": ("state", "State"),
+    "iii-stream": ("stream", "Stream"),
 }
-"""By the name in the configuration (config-and-cli.md §4)."""
+"""Module and class, by the name in the configuration (config-and-cli.md §4)."""
+
+
+def builtin(kind: str) -> type[Builtin]:
+    """Return the class of a built-in worker, by its name in the configuration."""
+    module, name = BUILTINS[kind]
+    return cast("type[Builtin]", getattr(import_module(f"{__name__}.{module}"), name))

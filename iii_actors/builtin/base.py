@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -40,7 +40,7 @@ from iii_actors.errors import DeserializationError, EngineError, InvocationError
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import raw
 
-__all__ = ["DEFERRED", "Builtin", "BuiltinContext", "Call", "Desk", "FunctionSpec"]
+__all__ = ["DEFERRED", "Builtin", "BuiltinContext", "Call", "Desk", "FunctionSpec", "Opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,12 @@ class Builtin(ABC):
     def set_up(self) -> None:
         """Start actors, register functions and trigger types. Raises ``EngineError`` when it cannot work."""
 
+    def stop_accepting(self) -> None:  # noqa: B027 - a hook, not a duty
+        """Close its ports, if it has any, as the engine begins to stop: the workers that would answer go next.
+
+        Called also when it has not started.
+        """
+
     def stop(self) -> None:
         """Take everything back, in reverse."""
         ask(self.core.triggers, RemoveTriggersOf(self.id))
@@ -97,6 +103,10 @@ class Builtin(ABC):
 
     def actors(self) -> list[Ref]:
         """Its actors, for the figures."""
+        return []
+
+    def opened(self) -> list[Opened]:
+        """Return the ports it listens on now."""
         return []
 
     def register_function(self, ref: Ref, spec: FunctionSpec) -> None:
@@ -116,6 +126,16 @@ class Builtin(ABC):
         """Register a trigger type that ``ref`` serves: it is asked or told ``BindTrigger`` and ``UnbindTrigger``."""
         definition = wire.RegisterTriggerType(type_id, description, config_schema, call_schema)
         ask(self.core.triggers, RegisterTriggerType(DEFAULT_NAMESPACE, definition, Target(self.id, ref, True)))
+
+
+class Opened(NamedTuple):
+    """A port that a built-in worker listens on, beside the engine's own."""
+
+    name: str
+    """In one word: ``http``."""
+    scheme: str
+    host: str
+    port: int
 
 
 class FunctionSpec(msgspec.Struct, frozen=True):
@@ -166,6 +186,10 @@ class Call:
             self.fail(SerializationError(str(error)))
             return
         self._invocations.tell(Answer(self._forward.invoke.invocation_id, body))
+
+    def answer_text(self, text: bytes | None) -> None:
+        """End the call with a result that is JSON text already; None: with neither result nor error."""
+        self._invocations.tell(Answer(self._forward.invoke.invocation_id, wire.ABSENT if text is None else Raw(text)))
 
     def fail(self, error: EngineError) -> None:
         """End the call with an error."""

@@ -7,7 +7,7 @@ brings it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -19,12 +19,16 @@ from iii_actors.core.refs import Core
 from iii_actors.core.triggers import Trigger
 from iii_actors.wire import messages as wire
 
-__all__ = ["Calls", "condition_of", "fire"]
+__all__ = ["Bound", "Calls", "condition_of", "fire"]
 
 logger = logging.getLogger(__name__)
 
 Done = Callable[[Raw, wire.ErrorBody | None], None]
 """Gets the result (``wire.ABSENT`` if there is none) or the error, on the thread that brings it: it must not block."""
+
+
+Bound = tuple[Trigger, str | None]
+"""A binding, and its condition function's id if it has one."""
 
 
 class _Condition(msgspec.Struct):
@@ -119,6 +123,59 @@ class Calls:
                 fire(self._functions, trigger, payload)
 
         self.call(condition, payload, decided, namespace=trigger.namespace)
+
+    def fire_in_turn(
+        self, bound: Sequence[Bound], payload: Raw, traceparent: str | None = None, baggage: str | None = None
+    ) -> None:
+        """Call several bindings' functions, each after the one before has answered; failures are only logged.
+
+        A binding whose condition says exactly ``false``, or fails, is passed over (state.md §5).
+        """
+        turn = iter(bound)
+
+        def next_one(_: Raw = wire.ABSENT, __: wire.ErrorBody | None = None) -> None:
+            trigger, condition = next(turn, (None, None))
+            if trigger is None:
+                return
+
+            def handled(_: Raw, error: wire.ErrorBody | None) -> None:
+                if error is not None:
+                    _log_failure(trigger, trigger.function_id, error)
+                next_one()
+
+            def handle() -> None:
+                metadata = trigger.metadata if wire.present(trigger.metadata) else wire.ABSENT
+                self.call(
+                    trigger.function_id,
+                    payload,
+                    handled,
+                    namespace=trigger.namespace,
+                    metadata=metadata,
+                    traceparent=traceparent,
+                    baggage=baggage,
+                )
+
+            def decided(result: Raw, error: wire.ErrorBody | None) -> None:
+                if error is not None:
+                    _log_failure(trigger, condition or "", error)
+                    next_one()
+                elif bytes(result) == b"false":
+                    next_one()
+                else:
+                    handle()
+
+            if condition is None:
+                handle()
+            else:
+                self.call(condition, payload, decided, namespace=trigger.namespace)
+
+        next_one()
+
+
+def _log_failure(trigger: Trigger, function_id: str, error: wire.ErrorBody) -> None:
+    logger.warning(
+        "Trigger %s (%s): %s failed: %s: %s", trigger.id, trigger.trigger_type, function_id, error.code, error.message
+    )
 
 
 class _Outcomes(LightActor):

@@ -9,6 +9,7 @@ import os
 import platform
 import signal
 import threading
+from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def run(_command: str, arguments: list[str]) -> int:
     _tune_garbage_collection()
     try:
         if observability.format == "default":
-            print(banner(engine.listeners, source), flush=True)
+            print(banner(engine.listeners, engine.opened(), source), flush=True)
         stopping.wait()
         logger.info("Stopping")
     finally:
@@ -119,18 +120,17 @@ def _stop_on_signals() -> threading.Event:
     return stopping
 
 
-def banner(listeners: list[tuple[str, int]], source: str) -> str:
+def banner(listeners: list[tuple[str, int]], opened: Iterable[tuple[str, str, str, int]], source: str) -> str:
     """Return what listens where, who can reach it, and what to try next."""
     first_host, first_port = listeners[0]
     where = "" if first_port == limits.PORT else f" --port {first_port}"
     if not _loopback(first_host) and not _every_interface(first_host):
         where = f" --address {first_host}{where}"
     lines = [f"iii-actors {__version__}, Python {platform.python_version()}, process {os.getpid()}"]
-    for host, number in listeners:
-        reach = "this machine only" if _loopback(host) else "OPEN TO THE NETWORK, without authentication"
-        lines.append(f"  workers   ws://{f'[{host}]' if ':' in host else host}:{number}   {reach}")
+    lines += [_where("workers", "ws", host, number) for host, number in listeners]
     if all(_loopback(host) for host, _ in listeners):
         lines.append("            (--host 0.0.0.0 opens it to the network; whoever reaches it may call everything)")
+    lines += [_where(*one) for one in opened]
     lines += [
         f"  settings  {source}",
         "Try next, in another terminal:",
@@ -139,6 +139,11 @@ def banner(listeners: list[tuple[str, int]], source: str) -> str:
         "Ctrl-C stops.",
     ]
     return "\n".join(lines)
+
+
+def _where(name: str, scheme: str, host: str, number: int) -> str:
+    reach = "this machine only" if _loopback(host) else "OPEN TO THE NETWORK, without authentication"
+    return f"  {name:<8}  {scheme}://{f'[{host}]' if ':' in host else host}:{number}   {reach}"
 
 
 def _loopback(host: str) -> bool:

@@ -12,10 +12,15 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from iii_actors import limits
+from iii_actors.config.cron import CronSettings
+from iii_actors.config.http import HttpSettings
+from iii_actors.config.http_functions import HttpFunctionsSettings
 from iii_actors.config.listener import ListenerSettings
 from iii_actors.config.observability import ObservabilitySettings
 from iii_actors.config.problems import Path, SettingsError, refused
+from iii_actors.config.pubsub import PubSubSettings
 from iii_actors.config.settings import IgnoredSettings, LaterSettings, NoSettings, Settings
+from iii_actors.config.state import StateSettings
 
 __all__ = ["BUILT_IN", "BuiltIn", "EngineConfig", "WorkerEntry", "WorkerInstance"]
 
@@ -39,6 +44,11 @@ BUILT_IN: dict[str, BuiltIn] = {
     LISTENER: BuiltIn(ListenerSettings, always=True),
     "configuration": BuiltIn(LaterSettings, always=True),
     "iii-engine-functions": BuiltIn(NoSettings, always=True),
+    "iii-pubsub": BuiltIn(PubSubSettings, default=True),
+    "iii-cron": BuiltIn(CronSettings, default=True),
+    "iii-http": BuiltIn(HttpSettings, default=True),
+    "iii-http-functions": BuiltIn(HttpFunctionsSettings),
+    "iii-state": BuiltIn(StateSettings, default=True),
 }
 """The built-in workers by name, in the order in which the unlisted ones start (config-and-cli.md §2)."""
 

@@ -14,7 +14,16 @@ from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, handles
 from iii_actors.clock import Clock, Timer
-from iii_actors.core.ends import Direction, KnowsChannel, ReleaseChannelEnd, SweepChannels, TakeChannelEnd
+from iii_actors.core.ends import (
+    Direction,
+    Find,
+    KnowsChannel,
+    LendChannels,
+    LentEnd,
+    ReleaseChannelEnd,
+    SweepChannels,
+    TakeChannelEnd,
+)
 from iii_actors.core.ids import new_id
 from iii_actors.core.messages import ChannelKey, CreateChannel
 from iii_actors.core.pipe import Pipe
@@ -65,7 +74,7 @@ class _Channel:
 
 
 class Channels(LightActor):
-    """Owns the open channels, oldest first, and the keys of a number of past ones.
+    """Owns the open channels, oldest first, and the keys of a number of past ones; knows who lends others.
 
     A channel is open from its creation until both its ends were taken and given back, or until the sweep finds it old
     and unused. A past one's ends count as taken, as long as it is remembered; after that it is unknown.
@@ -80,6 +89,7 @@ class Channels(LightActor):
         self._max_remembered = max_remembered
         self._open: dict[str, _Channel] = {}
         self._past_keys: dict[str, str] = {}
+        self._lenders: tuple[Find, ...] = ()
         self._timer: Timer | None = None
 
     def on_start(self) -> None:
@@ -103,13 +113,18 @@ class Channels(LightActor):
         channel_id, access_key = query.key
         channel = self._open.get(channel_id)
         known = channel.access_key if channel is not None else self._past_keys.get(channel_id)
-        return known is not None and _same(known, access_key)
+        if known is None:
+            return self._lent(query.key) is not None
+        return _same(known, access_key)
 
     @handles(TakeChannelEnd)
     def take(self, request: TakeChannelEnd) -> Pipe | None:
         channel_id, access_key = request.key
         channel = self._open.get(channel_id)
-        if channel is None or not _same(channel.access_key, access_key) or request.direction not in channel.untaken:
+        if channel is None:
+            lent = self._lent(request.key)
+            return lent.take(request.direction) if lent is not None else None
+        if not _same(channel.access_key, access_key) or request.direction not in channel.untaken:
             return None
         channel.untaken -= {request.direction}
         return channel.pipe
@@ -125,6 +140,18 @@ class Channels(LightActor):
             self._past_keys[message.channel_id] = channel.access_key
             if len(self._past_keys) > self._max_remembered:
                 del self._past_keys[next(iter(self._past_keys))]
+
+    @handles(LendChannels)
+    def lend(self, request: LendChannels) -> None:
+        others = tuple(find for find in self._lenders if find != request.find)
+        self._lenders = (*others, request.find) if request.on else others
+
+    def _lent(self, key: ChannelKey) -> LentEnd | None:
+        for find in self._lenders:
+            end = find(key.channel_id)
+            if end is not None:
+                return end if _same(end.access_key, key.access_key) else None
+        return None
 
     # --- the sweep ---------------------------------------------------------------------------------------------------
 

@@ -5,11 +5,22 @@ As in :mod:`iii_actors.core.messages`, the handler's return value is the answer.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol
 
 from iii_actors.core.messages import ChannelKey
+from iii_actors.core.pipe import Pipe
 
-__all__ = ["Direction", "KnowsChannel", "ReleaseChannelEnd", "SweepChannels", "TakeChannelEnd"]
+__all__ = [
+    "Direction",
+    "Find",
+    "KnowsChannel",
+    "LendChannels",
+    "LentEnd",
+    "ReleaseChannelEnd",
+    "SweepChannels",
+    "TakeChannelEnd",
+]
 
 Direction = Literal["read", "write"]
 """Which end of a channel; the words of the protocol's ``dir`` and ``direction``."""
@@ -40,3 +51,29 @@ class ReleaseChannelEnd(NamedTuple):
 
 class SweepChannels(NamedTuple):
     """To channels: remove the old ones that are not used (core.md §9.3)."""
+
+
+class LentEnd(Protocol):
+    """One end of a channel that a built-in worker keeps itself, because most of its channels are never opened.
+
+    The other end is the worker's own, and counts as taken.
+    """
+
+    access_key: str
+
+    def take(self, direction: Direction) -> Pipe | None:
+        """Make the channel real and return its pipe; None if this end is not to be had, or not any more.
+
+        Runs on the thread that just runs the channel registry; must not block.
+        """
+
+
+Find = Callable[[str], LentEnd | None]
+"""Finds an end by its channel's id; runs as :meth:`LentEnd.take` does."""
+
+
+class LendChannels(NamedTuple):
+    """Asked of channels: look for channels that it does not hold with ``find`` too; with ``on`` False no longer."""
+
+    find: Find
+    on: bool = True

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from iii_actors.actor import LightActor, Ref, handles
 from iii_actors.core import groups
+from iii_actors.core.external import ExternalProvider, FindExternal, ServeExternal, WithdrawExternal
 from iii_actors.core.messages import (
     DEFAULT_NAMESPACE,
     FindFunction,
@@ -24,9 +25,9 @@ from iii_actors.core.messages import (
     UnregisterFunction,
 )
 from iii_actors.core.outcome import complete, wire_error
-from iii_actors.core.queries import CountFunctions, FindFunctions, ListFunctionsFrom, WatchFunctions
+from iii_actors.core.queries import CountFunctions, FindFunctions, ListFunctionsFrom, Locate, Located, WatchFunctions
 from iii_actors.core.watchers import Watchers
-from iii_actors.errors import FunctionNotFound, InvocationError
+from iii_actors.errors import ConfigError, FunctionNotFound, InvocationError
 from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER
 from iii_actors.wire import messages as wire
 
@@ -59,6 +60,7 @@ class Functions(LightActor):
         self._namespaces: dict[str, dict[str, Function]] = {}
         self._of_worker: dict[str, set[tuple[str, str]]] = {}
         self._watchers = Watchers()
+        self._external: ExternalProvider | None = None
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
@@ -95,6 +97,9 @@ class Functions(LightActor):
     def register(self, request: RegisterFunction) -> wire.RegistrationRejected | None:
         namespace, definition, target = request
         function_id = definition.id
+        if target.endpoint is not None and (self._external is None or self._external.ref != target.ref):
+            logger.warning("Function %s is not registered: nobody invokes functions over HTTP any more", function_id)
+            return None
         if function_id.startswith(RESERVED_PREFIX) and namespace != DEFAULT_NAMESPACE:
             return _rejected(namespace, function_id, "")
         held = self._namespaces.get(namespace, {}).get(function_id)
@@ -136,8 +141,19 @@ class Functions(LightActor):
 
     @handles(RemoveFunctionsOf)
     def remove_all(self, request: RemoveFunctionsOf) -> None:
-        for namespace, function_id in self._of_worker.pop(request.worker_id, ()):
-            self._take_away(namespace, function_id, request.worker_id)
+        worker_id = request.worker_id
+        owned = self._of_worker.pop(worker_id, set())
+        # The worker's own ones first, then those that are invoked over HTTP (core.md §3.6).
+        for key in sorted(owned, key=lambda key: self._is_external(key, worker_id)):
+            self._take_away(*key, worker_id)
+
+    def _is_external(self, key: tuple[str, str], worker_id: str) -> bool:
+        """Return whether a function that a worker holds, alone or in a group, is invoked over HTTP for it."""
+        namespace, function_id = key
+        held = self._namespaces[namespace][function_id]
+        members = held.group.members if held.group is not None else ()
+        target = next((one.target for one in members if one.target.worker_id == worker_id), held.target)
+        return target.endpoint is not None
 
     def _take_away(self, namespace: str, function_id: str, worker_id: str) -> None:
         """Remove one worker from one function; the last one's leaving removes the function."""
@@ -172,6 +188,28 @@ class Functions(LightActor):
         self._services.tell(Members(namespace, function_ids, present))
         self._watchers.tell(FunctionsChanged())
 
+    # --- functions invoked over HTTP ---------------------------------------------------------------------------------
+
+    @handles(ServeExternal)
+    def serve_external(self, request: ServeExternal) -> None:
+        if self._external is not None:
+            raise ConfigError("workers", "a second worker is to invoke functions over HTTP", "keep one entry")
+        self._external = request.provider
+
+    @handles(WithdrawExternal)
+    def withdraw_external(self, request: WithdrawExternal) -> None:
+        if self._external is not request.provider:
+            return
+        self._external = None
+        for worker_id, owned in self._of_worker.items():
+            for key in [key for key in owned if self._is_external(key, worker_id)]:
+                owned.discard(key)
+                self._take_away(*key, worker_id)
+
+    @handles(FindExternal)
+    def find_external(self, _: FindExternal) -> ExternalProvider | None:
+        return self._external
+
     @handles(WatchFunctions)
     def watch(self, request: WatchFunctions) -> None:
         self._watchers.add(request.watcher)
@@ -199,6 +237,11 @@ class Functions(LightActor):
             if function is not None:
                 found[namespace, function_id] = function
         return found
+
+    @handles(Locate)
+    def locate(self, query: Locate) -> None:
+        found = query.function_id in self._namespaces.get(query.namespace, ())
+        query.reply_to.tell(Located(found, query.context))
 
     @handles(CountFunctions)
     def count(self, query: CountFunctions) -> dict[str, int]:

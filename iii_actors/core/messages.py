@@ -102,6 +102,8 @@ class Target(NamedTuple):
     """A connection's UUID, or a built-in worker's instance name."""
     ref: Ref
     in_process: bool = False
+    endpoint: Any = None
+    """What the provider of external functions has prepared; ``ref`` is then the provider's (core.md §5)."""
 
 
 # --- functions -------------------------------------------------------------------------------------------------------

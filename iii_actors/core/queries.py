@@ -6,11 +6,20 @@ As in :mod:`iii_actors.core.messages`, the handler's return value is the answer.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from iii_actors.actor import Ref
 
-__all__ = ["CountFunctions", "FindFunctions", "FindWorkers", "ListFunctionsFrom", "WatchFunctions", "WatchWorkers"]
+__all__ = [
+    "CountFunctions",
+    "FindFunctions",
+    "FindWorkers",
+    "ListFunctionsFrom",
+    "Locate",
+    "Located",
+    "WatchFunctions",
+    "WatchWorkers",
+]
 
 
 class FindFunctions(NamedTuple):
@@ -35,6 +44,23 @@ class WatchFunctions(NamedTuple):
     """Asked of functions: from now on tell ``watcher`` every :class:`~iii_actors.core.messages.FunctionsChanged`."""
 
     watcher: Ref
+
+
+class Locate(NamedTuple):
+    """Told to functions: tell ``reply_to`` whether there is such a function. For light actors, which do not ask."""
+
+    namespace: str
+    function_id: str
+    reply_to: Ref
+    context: Any
+    """Comes back in the :class:`Located`."""
+
+
+class Located(NamedTuple):
+    """The answer to :class:`Locate`."""
+
+    found: bool
+    context: Any
 
 
 class FindWorkers(NamedTuple):

@@ -10,6 +10,7 @@ import logging
 import pykka
 
 from iii_actors.actor import ask
+from iii_actors.core.external import ExternalProvider, FindExternal
 from iii_actors.core.messages import (
     Binding,
     BindTrigger,
@@ -69,15 +70,12 @@ class Registrations:
                 self._core.services.tell(RegisterService(namespace, message, self._target.worker_id))
 
     def _function(self, message: wire.RegisterFunction, namespace: str) -> None:
+        target: Target | None = self._target
         if wire.present(message.invocation):
-            logger.warning(
-                "Function %s of worker %s is to be invoked over HTTP, which needs iii-http-functions in the "
-                "configuration; it is not registered",
-                message.id,
-                self._target.worker_id,
-            )
+            target = self._external(message)
+        if target is None:
             return
-        rejected = ask(self._core.functions, RegisterFunction(namespace, message, self._target))
+        rejected = ask(self._core.functions, RegisterFunction(namespace, message, target))
         if rejected is not None:
             logger.warning(
                 "Function %s in namespace %s is refused to worker %s: held by %s",
@@ -87,6 +85,29 @@ class Registrations:
                 rejected.owner_worker_id or "the engine",
             )
             self._caller.ref.tell(Send(rejected))
+
+    def _external(self, message: wire.RegisterFunction) -> Target | None:
+        """Return who invokes a function over HTTP; None, and the reason in the log, if nobody does (core.md §4.2)."""
+        provider: ExternalProvider | None = ask(self._core.functions, FindExternal())
+        if provider is None:
+            logger.warning(
+                "Function %s of worker %s is to be invoked over HTTP, which needs iii-http-functions in the "
+                "configuration; it is not registered",
+                message.id,
+                self._target.worker_id,
+            )
+            return None
+        try:
+            endpoint = provider.prepare(message)
+        except EngineError as error:
+            logger.warning(
+                "Function %s of worker %s is to be invoked over HTTP, and is not registered: %s",
+                message.id,
+                self._target.worker_id,
+                error,
+            )
+            return None
+        return self._target._replace(ref=provider.ref, endpoint=endpoint)
 
     def _trigger_type(self, message: wire.RegisterTriggerType, namespace: str) -> None:
         wanted = namespace if message.namespace is None else message.namespace

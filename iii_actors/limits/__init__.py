@@ -16,9 +16,12 @@ from iii_actors.limits._listening import *  # noqa: F403
 from iii_actors.limits._transport import *  # noqa: F403
 from iii_actors.limits._core import *  # noqa: F403
 from iii_actors.limits._http import *  # noqa: F403
+from iii_actors.limits._openapi import *  # noqa: F403
 from iii_actors.limits._external import *  # noqa: F403
 from iii_actors.limits._cron import *  # noqa: F403
 from iii_actors.limits._pubsub import *  # noqa: F403
+from iii_actors.limits._state import *  # noqa: F403
+from iii_actors.limits._storage import *  # noqa: F403
 from iii_actors.limits._command_line import *  # noqa: F403
 # isort: on
 

@@ -98,6 +98,8 @@ class Listener(WebsocketServer):
         self._keepalive.stop()
         if self._is_open:
             self._is_open = False
+            # Wakes the accepting thread, which looks only now and then whether it is to end.
+            _cut(self.socket)
             self.shutdown()
         self.server_close()
         self._connection_threads.stop()
@@ -128,9 +130,13 @@ class Listener(WebsocketServer):
             _cut(sock)
 
     def wait_until_empty(self, timeout_s: float) -> bool:
-        """Wait until every connection has ended and cleaned up; returns whether that came in time."""
+        """Wait until every connection has ended and cleaned up, its thread too; returns whether that came in time."""
+        deadline = time.monotonic() + timeout_s
         with self._changed:
-            return self._changed.wait_for(lambda: not self._sockets, timeout_s)
+            empty = self._changed.wait_for(lambda: not self._sockets, timeout_s)
+        if empty:
+            self._connection_threads.join(max(0.0, deadline - time.monotonic()))
+        return empty
 
     # --- socketserver's hooks ----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -26,6 +27,9 @@ class ConnectionThreads:
     def __init__(self, name: str) -> None:
         self._name = name
         self._spare: deque[queue.SimpleQueue[Work | None]] = deque()
+        self._threads: set[threading.Thread] = set()
+        self._counting = threading.Lock()
+        """Held while :attr:`_threads` changes."""
         self._stopped = False
 
     def run(self, work: Work) -> None:
@@ -34,7 +38,7 @@ class ConnectionThreads:
             # The latest to be parked: its memory is warm, and those not needed reach their time.
             inbox = self._spare.pop()
         except IndexError:
-            threading.Thread(target=self._work, args=(work,), name=self._name, daemon=True).start()
+            self._begin(threading.Thread(target=self._work_through, args=(work,), name=self._name, daemon=True))
         else:
             inbox.put(work)
 
@@ -44,6 +48,35 @@ class ConnectionThreads:
         with contextlib.suppress(IndexError):
             while True:
                 self._spare.pop().put(None)
+
+    def join(self, timeout_s: float) -> None:
+        """After :meth:`stop`: wait until the threads have ended, at most so long. Before it: return at once."""
+        if not self._stopped:
+            return
+        deadline = time.monotonic() + timeout_s
+        with self._counting:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _begin(self, thread: threading.Thread) -> None:
+        with self._counting:
+            self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._ended(thread)
+            raise
+
+    def _ended(self, thread: threading.Thread) -> None:
+        with self._counting:
+            self._threads.discard(thread)
+
+    def _work_through(self, work: Work) -> None:
+        try:
+            self._work(work)
+        finally:
+            self._ended(threading.current_thread())
 
     def _work(self, work: Work | None) -> None:
         inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()

@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "encode",
     "encode_parts",
+    "is_object",
     "raw",
     "splice_caller",
 ]
@@ -108,6 +109,11 @@ def raw(value: object) -> Raw:
 def caller_member(worker_id: str) -> bytes:
     """Return the text that :func:`splice_caller` adds for one worker; made once per connection."""
     return b'"_caller_worker_id":"%b"}' % worker_id.encode()
+
+
+def is_object(data: Raw) -> bool:
+    """Return whether a payload is a JSON object."""
+    return memoryview(data)[0] == 0x7B
 
 
 def splice_caller(data: Raw, member: bytes) -> Raw:

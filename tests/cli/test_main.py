@@ -42,8 +42,8 @@ def test_options_that_are_not_understood(run, arguments):
     [
         ("workers: 3\n", "Error: config.yaml:1: workers: should be a list, not 3"),
         (
-            "workers:\n - name: iii-http\n",
-            "Error: config.yaml:2: workers[0].name: failed to create worker 'iii-http': it is",
+            "workers:\n - name: iii-exec\n",
+            "Error: config.yaml:2: workers[0].name: failed to create worker 'iii-exec': it is",
         ),
         ("workers: ${A_VARIABLE_NOT_SET}\n", "Error: config.yaml:1: Environment variable 'A_VARIABLE_NOT_SET' not set"),
     ],
@@ -93,7 +93,7 @@ def test_the_module_is_the_command():
 
 
 def test_the_banner_on_loopback():
-    text = banner([("127.0.0.1", 49134)], "config.yaml")
+    text = banner([("127.0.0.1", 49134)], [], "config.yaml")
     assert "  workers   ws://127.0.0.1:49134   this machine only\n" in text
     assert "--host 0.0.0.0 opens it to the network" in text
     assert "  settings  config.yaml\n" in text
@@ -113,14 +113,21 @@ def test_the_banner_on_loopback():
     ],
 )
 def test_the_banner_says_who_can_reach_it(host, port, shown, options):
-    text = banner([(host, port)], "x")
+    text = banner([(host, port)], [], "x")
     assert shown in text
     assert f"  iii-actors call engine::workers::list{options}\n" in text
     assert ("opens it to the network" in text) is ("this machine" in shown)
 
 
+def test_the_banner_names_the_built_in_workers_ports():
+    text = banner([("127.0.0.1", 1)], [("http", "http", "127.0.0.1", 3111), ("s", "ws", "::", 2)], "x")
+    assert "  http      http://127.0.0.1:3111   this machine only\n" in text
+    assert "  s         ws://[::]:2   OPEN TO THE NETWORK" in text
+    assert "opens it to the network" in text
+
+
 def test_the_banner_names_every_listener():
-    text = banner([("127.0.0.1", 1), ("0.0.0.0", 2)], "x")
+    text = banner([("127.0.0.1", 1), ("0.0.0.0", 2)], [], "x")
     assert "ws://127.0.0.1:1   this machine only" in text
     assert "ws://0.0.0.0:2   OPEN" in text
     assert "opens it to the network" not in text

@@ -44,14 +44,20 @@ def test_a_file(tmp_path):
 def test_a_byte_order_mark_is_not_text(tmp_path):
     path = tmp_path / "engine.yaml"
     path.write_bytes(b"\xef\xbb\xbfworkers: []\n")
-    assert config.load(path) == config.default({})
+    assert config.load(path) == config.EngineConfig()
 
 
 @pytest.mark.parametrize(
     "text", ["", "# nothing\n", "---\n", "null\n", "{}", "workers:\n", "workers: []\nmodules: null\n"]
 )
-def test_an_empty_file_is_the_defaults(text):
-    assert config.parse(text, "f.yaml", {}) == config.default({})
+def test_a_file_that_lists_nothing_starts_nothing_but_what_is_always_on(text):
+    assert config.parse(text, "f.yaml", {}) == config.EngineConfig()
+
+
+def test_without_a_file_every_default_worker_is_started():
+    kinds = [one.kind for one in config.default({}).instances]
+    assert sorted(kinds) == sorted(name for name, one in config.BUILT_IN.items() if one.always or one.default)
+    assert {"iii-http", "iii-cron", "iii-pubsub", "iii-state"} <= set(kinds)
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from iii_actors.actor import handles
 from iii_actors.clock import ManualClock
+from iii_actors.core.external import FindExternal
 from iii_actors.core.messages import (
     Binding,
     BindTrigger,
@@ -63,7 +64,7 @@ def test_a_refusal_is_sent(registries):
 @pytest.mark.parametrize("invocation", [{"url": "https://example.org"}, {}, "broken"])
 def test_functions_behind_http_are_not_registered_without_their_module(registries, invocation):
     registries.apply(wire.RegisterFunction("f", invocation=raw(invocation)))
-    assert registries.functions.told == []
+    assert registries.functions.told == [FindExternal()]
     assert registries.me.told == []
 
 

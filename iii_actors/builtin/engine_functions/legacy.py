@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from iii_actors.builtin.engine_functions import functions, workers
 from iii_actors.builtin.engine_functions.functions import given
-from iii_actors.builtin.engine_functions.owners import Records
+from iii_actors.builtin.engine_functions.owners import Records, holders
 from iii_actors.core.functions import RESERVED_PREFIX, Function
 from iii_actors.core.triggers import TriggerType
 from iii_actors.core.workers import WorkerRecord
@@ -134,7 +134,7 @@ def worker(
         **members,
         functions=ids,
         function_ids=ids,
-        external_function_ids=[],
+        external_function_ids=sorted(one.function_id for one in held if _is_external(one, record.worker_id)),
         invocations=in_flight,
         connected_at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         latest_metrics=None,
@@ -153,3 +153,8 @@ def trigger_types(registered: Iterable[TriggerType], query: LegacyTriggerTypeQue
         )
         for one in sorted(shown, key=lambda one: (one.id, one.namespace))
     ]
+
+
+def _is_external(function: Function, worker_id: str) -> bool:
+    """Return whether a worker has registered a function as one that is invoked over HTTP (core.md §5)."""
+    return any(one.worker_id == worker_id and one.endpoint is not None for one in holders(function))

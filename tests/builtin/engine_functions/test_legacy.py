@@ -2,6 +2,7 @@ import json
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from iii_actors.builtin.engine_functions import legacy
 from iii_actors.wire.codec import raw
@@ -35,6 +36,14 @@ def test_a_worker_s_row_adds_what_it_holds_and_does():
     assert row["connected_at_ms"] == 1_700_000_000_250
     assert row["latest_metrics"] is None
     assert (row["id"], row["name"], row["function_count"], row["active_invocations"]) == ("w", "n", 2, 2)
+
+
+def test_a_worker_s_row_names_the_functions_that_are_invoked_over_http():
+    outside = function("c")
+    outside = replace(outside, target=outside.target._replace(worker_id="w", endpoint=object()))
+    row = written(legacy.worker(worker("w", "n", pid=1), [function("b"), outside], {}, []))
+    assert row["function_ids"] == ["b", "c"]
+    assert row["external_function_ids"] == ["c"]
 
 
 @pytest.mark.parametrize(("include", "found"), [(None, ["a", "b"]), (True, ["a", "b", "engine::x"])])
