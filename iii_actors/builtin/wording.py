@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-__all__ = ["described", "invalid_type", "kind_of", "missing_field"]
+import msgspec
+
+__all__ = ["described", "invalid_text", "invalid_type", "kind_of", "missing_field"]
 
 
 def described(value: object) -> str:
@@ -29,6 +31,19 @@ def described(value: object) -> str:
 def invalid_type(value: object, expected: str) -> str:
     """Return the whole message, for example with ``expected`` = ``a string``."""
     return f"invalid type: {described(value)}, expected {expected}"
+
+
+def invalid_text(text: bytes, expected: str) -> str:
+    """Return the same for a JSON text; one that nests without end, or holds a number that no double does, will do."""
+    match text.lstrip()[:1]:
+        case b"[":
+            return invalid_type([], expected)
+        case b"{":
+            return invalid_type({}, expected)
+    try:
+        return invalid_type(msgspec.json.decode(text), expected)
+    except msgspec.MsgspecError as error:
+        return str(error)
 
 
 def missing_field(name: str) -> str:

@@ -21,6 +21,7 @@ from iii_actors.config.problems import Path, SettingsError, refused
 from iii_actors.config.pubsub import PubSubSettings
 from iii_actors.config.settings import IgnoredSettings, LaterSettings, NoSettings, Settings
 from iii_actors.config.state import StateSettings
+from iii_actors.config.stream import StreamSettings
 
 __all__ = ["BUILT_IN", "BuiltIn", "EngineConfig", "WorkerEntry", "WorkerInstance"]
 
@@ -49,6 +50,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "iii-http": BuiltIn(HttpSettings, default=True),
     "iii-http-functions": BuiltIn(HttpFunctionsSettings),
     "iii-state": BuiltIn(StateSettings, default=True),
+    "iii-stream": BuiltIn(StreamSettings, default=True),
 }
 """The built-in workers by name, in the order in which the unlisted ones start (config-and-cli.md §2)."""
 

@@ -243,12 +243,12 @@ class RedisTable:
                 if not answer[0]:
                     raise VersionConflict(if_version or 0, int(answer[1]))
                 _, old, found, version = answer
-                return Change(self._entry(old, found, address), Entry(new, int(version)))
+                return Change(_replaced(old, found), Entry(new, int(version)))
             case Delete(address=address, if_version=if_version):
                 if not answer[0]:
                     raise VersionConflict(if_version or 0, int(answer[1]))
                 _, old, found = answer
-                return Change(self._entry(old, found, address), None)
+                return Change(_replaced(old, found), None)
             case ListEntries(scope=scope):
                 flat, marks, now_ms = answer
                 versions = _live(flat[::2], marks, now_ms)
@@ -273,6 +273,13 @@ class RedisTable:
             where = f"{as_text(self._layout.name_of(scope))!r:.100}, field {key!r:.100}"
             raise StorageError(f"Redis at {self._place}: what is stored in {where} is not JSON")
         return text
+
+
+def _replaced(text: bytes | None, version: bytes) -> Entry | None:
+    """Return what a write has replaced; it is done, so what was no JSON counts as null."""
+    if text is None:
+        return None
+    return Entry(text if is_json(text, trusted=int(version) != FOREIGN) else b"null", int(version))
 
 
 def _live(keys: Iterable[bytes], marks: Sequence[bytes], now_ms: int) -> list[tuple[bytes, int]]:

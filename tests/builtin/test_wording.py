@@ -2,7 +2,7 @@
 
 import pytest
 
-from iii_actors.builtin.wording import described, invalid_type, kind_of, missing_field
+from iii_actors.builtin.wording import described, invalid_text, invalid_type, kind_of, missing_field
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,17 @@ def test_a_value(value, words, kind):
 
 def test_a_missing_field():
     assert missing_field("scope") == "missing field `scope`"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b" [1", "invalid type: sequence, expected a thing"),
+        (b"{" * 100_000, "invalid type: map, expected a thing"),
+        (b"5", "invalid type: integer `5`, expected a thing"),
+        (b"null", "invalid type: null, expected a thing"),
+        (b"1e400", "Number out of range"),
+    ],
+)
+def test_a_text(text, reason):
+    assert invalid_text(text, "a thing") == reason

@@ -71,7 +71,7 @@ def test_what_others_removed_is_gone_with_its_mark(store, client):
 
 
 @pytest.mark.parametrize("text", [b"no JSON", b"", b"\xff", b'"\xff"', b"NaN", b"[1", b"1 2", b"[" * 5000 + b"x"])
-def test_what_others_wrote_and_is_no_json_is_named_and_touched_by_a_set_alone(store, client, text):
+def test_what_others_wrote_and_is_no_json_is_named_and_overcome_by_set_and_delete(store, client, text):
     client.hset("state:s", "k", text)
     for operation, *args in (
         (store.get, S, "k"),
@@ -84,6 +84,11 @@ def test_what_others_wrote_and_is_no_json_is_named_and_touched_by_a_set_alone(st
         assert isinstance(error, StorageError)
         assert "what is stored in 'state:s', field 'k' is not JSON" in str(error)
     assert client.hget("state:s", "k") == text
+    change = result(store.set, S, "k", b"1")
+    assert (change.old.text, change.new.text) == (b"null", b"1")
+    client.hset("state:s", "k2", text)
+    assert result(store.delete, S, "k2").old.text == b"null"
+    assert result(store.list_keys, S) == ["k"]
 
 
 def test_a_name_that_holds_something_else_is_an_error_of_each_operation_and_no_scope(store, client):

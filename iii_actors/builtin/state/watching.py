@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from iii_actors.builtin.calls import Bound, condition_of
-from iii_actors.builtin.wording import invalid_type
+from iii_actors.builtin.wording import invalid_text, invalid_type
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import TriggerRegistrationFailed
 from iii_actors.storage import Change
@@ -75,10 +75,8 @@ def _filter(config: Raw) -> Filter:
     try:
         given = _config.decode(config)
     except msgspec.ValidationError:
-        value = msgspec.json.decode(config)
-        raise TriggerRegistrationFailed(
-            f"Failed to parse trigger config: {invalid_type(value, 'struct StateTriggerConfig')}"
-        ) from None
+        reason = invalid_text(bytes(config), "struct StateTriggerConfig")
+        raise TriggerRegistrationFailed(f"Failed to parse trigger config: {reason}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise TriggerRegistrationFailed(f"Failed to parse trigger config: {error}") from None
     for value in (given.scope, given.key, given.condition_function_id):

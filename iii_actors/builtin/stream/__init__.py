@@ -1,10 +1,11 @@
-"""``iii-stream``: items by stream, group and id; triggers and sockets that are told of their changes (stream.md).
+"""``iii-stream``: items by stream, group and id, and triggers on what happens to them (stream.md).
 
 - :mod:`.worker`: the built-in worker: its functions, its trigger types;
 - :mod:`.actor`: carries out the calls, on the engine's own store or through a custom provider;
 - :mod:`.inputs`: what the functions take;
 - :mod:`.providers`: what is asked of a custom provider, and what its answer means;
 - :mod:`.events`: what happened, as everybody is told it;
+- :mod:`.schemas`: what they answer, and the trigger type's shapes;
 - :mod:`.watching`: which bindings an event concerns.
 """
 

@@ -7,12 +7,12 @@ looked up whether a custom provider has registered itself for that stream, which
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from iii_actors.actor import LightActor, Ref, handles
+from iii_actors.actor import LightActor, handles
 from iii_actors.builtin.base import Call
 from iii_actors.builtin.calls import Calls
 from iii_actors.builtin.inputs import Input
@@ -29,7 +29,7 @@ from iii_actors.errors import EngineError, InvocationError
 from iii_actors.storage import Change, Entry, Scope, StorageError, Store
 from iii_actors.wire import messages as wire
 
-__all__ = ["Publish", "Read", "StreamActor"]
+__all__ = ["StreamActor"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -56,62 +56,34 @@ _FAILURES: Final = {
 }
 
 
-class Answering(Protocol):
-    """Whoever gets an operation's outcome: a call, or a subscriber that is to be brought up to date."""
-
-    def answer_text(self, text: bytes | None) -> None:
-        """It went well; None: with no value."""
-
-    def fail(self, error: EngineError) -> None:
-        """It failed."""
-
-
-class Read(NamedTuple):
-    """Told by a subscriber's side: read as the function of that name does, custom providers included."""
-
-    function_id: str
-    request: Any
-    """The function's input."""
-    answering: Answering
-
-
-class Publish(NamedTuple):
-    """To whoever serves the subscribers: this has happened."""
-
-    event: Event
-
-
 class _Step(NamedTuple):
     """One operation under way."""
 
     function_id: str
     request: Any
-    answering: Answering
-    trace: wire.InvokeFunction | None
-    """The call whose trace context the triggers' calls carry on."""
+    call: Call
+    """Its trace context is carried on by the triggers' calls."""
     operations: Sequence[Operation] = ()
 
 
 class _Happened(NamedTuple):
-    """To the actor itself: it has happened; triggers and subscribers are to be told."""
+    """To the actor itself: it has happened; the triggers are to be told."""
 
     event: Event
-    trace: wire.InvokeFunction | None
+    trace: wire.InvokeFunction
 
 
 class StreamActor(LightActor):
     """Owns the store and the bindings.
 
     :param calls: calls the bindings' functions and the custom providers.
-    :param audience: is told :class:`Publish` for everything that happens.
     """
 
-    def __init__(self, core: Core, store: Store, calls: Calls, audience: Ref) -> None:
+    def __init__(self, core: Core, store: Store, calls: Calls) -> None:
         super().__init__()
         self._core = core
         self._store = store
         self._calls = calls
-        self._audience = audience
         self._watching = Watching()
         self._own: dict[str, Callable[[_Step], None]] = {
             "stream::get": self._get,
@@ -138,16 +110,12 @@ class StreamActor(LightActor):
                     asked = operations(request.ops)
                 except MalformedOperation as error:
                     raise source.refused(str(error)) from None
-            self._begin(_Step(call.function_id, request, call, call.call, asked))
+            self._begin(_Step(call.function_id, request, call, asked))
         except EngineError as error:
             call.fail(error)
         except Exception:
             call.fail(InvocationError(f"{call.function_id} failed; the engine's log says why"))
             raise
-
-    @handles(Read)
-    def read(self, read: Read) -> None:
-        self._begin(_Step(read.function_id, read.request, read.answering, None))
 
     def _begin(self, step: _Step) -> None:
         """Have the provider looked up first; the answer comes to :meth:`located`, in order."""
@@ -160,10 +128,14 @@ class StreamActor(LightActor):
     @handles(Located)
     def located(self, located: Located) -> None:
         step: _Step = located.context
-        if located.found:
-            self._ask_provider(step)
-        else:
-            self._own[step.function_id](step)
+        try:
+            if located.found:
+                self._ask_provider(step)
+            else:
+                self._own[step.function_id](step)
+        except Exception:
+            step.call.fail(InvocationError(f"{step.function_id} failed; the engine's log says why"))
+            raise
 
     # --- custom providers --------------------------------------------------------------------------------------------
 
@@ -179,20 +151,20 @@ class StreamActor(LightActor):
                 elif error is not None:
                     raise providers.passed_on(error)
                 else:
-                    step.answering.answer_text(None if providers.is_nothing(result) else bytes(result))
+                    step.call.answer_text(None if providers.is_nothing(result) else bytes(result))
                     return
             except EngineError as failed:
-                step.answering.fail(failed)
+                step.call.fail(failed)
                 return
             self._happened(step, events.changed(change))
-            step.answering.answer_text(text)
+            step.call.answer_text(text)
 
         self._calls.call(
             f"{function_id}({step.request.stream_name})",
             providers.given(step.request),
             done,
-            traceparent=step.trace.traceparent if step.trace is not None else None,
-            baggage=step.trace.baggage if step.trace is not None else None,
+            traceparent=step.call.call.traceparent,
+            baggage=step.call.call.baggage,
         )
 
     # --- the engine's own store --------------------------------------------------------------------------------------
@@ -202,7 +174,7 @@ class StreamActor(LightActor):
             if error is not None:
                 _fail(step, error)
             else:
-                step.answering.answer_text(None if entry is None else entry.text)
+                step.call.answer_text(None if entry is None else entry.text)
 
         self._store.get(_group(step), step.request.item_id, done)
 
@@ -211,7 +183,7 @@ class StreamActor(LightActor):
             if entries is None:
                 _fail(step, error)
             else:
-                step.answering.answer_text(b"[%b]" % b",".join([entry.text for _, entry in entries]))
+                step.call.answer_text(b"[%b]" % b",".join([entry.text for _, entry in entries]))
 
         self._store.list(_group(step), done)
 
@@ -220,7 +192,7 @@ class StreamActor(LightActor):
             if scopes is None:
                 _fail(step, error)
             else:
-                step.answering.answer_text(_encode([group for _, group in scopes]))
+                step.call.answer_text(_encode([group for _, group in scopes]))
 
         self._store.scopes((step.request.stream_name,), done)
 
@@ -233,7 +205,7 @@ class StreamActor(LightActor):
             for stream, group in scopes:
                 groups.setdefault(stream, []).append(group)
             found = [{"id": stream, "groups": named} for stream, named in groups.items()]
-            step.answering.answer_text(_encode({"stream": found, "count": len(found)}))
+            step.call.answer_text(_encode({"stream": found, "count": len(found)}))
 
         self._store.scopes((), done)
 
@@ -256,7 +228,7 @@ class StreamActor(LightActor):
                 _fail(step, error)
             else:
                 self._happened(step, events.changed(change))
-                step.answering.answer_text(change_text(change))
+                step.call.answer_text(change_text(change))
 
         return done
 
@@ -267,14 +239,14 @@ class StreamActor(LightActor):
             else:
                 self._happened(step, events.changed(change))
                 old = change.old.text if change.old is not None else b"null"
-                step.answering.answer_text(b'{"old_value":%b}' % old)
+                step.call.answer_text(b'{"old_value":%b}' % old)
 
         self._store.delete(_group(step), step.request.item_id, done)
 
     def _send(self, step: _Step) -> None:
         request: inputs.StreamSendInput = step.request
         self._happened(step, events.sent(request.type, request.data), request.id)
-        step.answering.answer_text(b"null")
+        step.call.answer_text(b"null")
 
     # --- what happens then -------------------------------------------------------------------------------------------
 
@@ -285,16 +257,14 @@ class StreamActor(LightActor):
             item = getattr(request, "item_id", item_id)
             at_ms = int(self._core.clock.now() * 1000)
             event = Event(request.stream_name, request.group_id, item, body, at_ms)
-            self.actor_inbox.put(_Happened(event, step.trace))
+            self.actor_inbox.put(_Happened(event, step.call.call))
 
     @handles(_Happened)
     def tell_everybody(self, happened: _Happened) -> None:
         event, trace = happened
         bound = self._watching.concerned(event)
         if bound:
-            carried = (trace.traceparent, trace.baggage) if trace is not None else (None, None)
-            self._calls.fire_in_turn(bound, event.envelope(), *carried)
-        self._audience.tell(Publish(event))
+            self._calls.fire_in_turn(bound, event.envelope(), trace.traceparent, trace.baggage)
 
     # --- bindings ----------------------------------------------------------------------------------------------------
 
@@ -312,4 +282,4 @@ def _group(step: _Step) -> Scope:
 
 
 def _fail(step: _Step, error: EngineError | None) -> None:
-    step.answering.fail(failure(*_FAILURES[step.function_id], error))
+    step.call.fail(failure(*_FAILURES[step.function_id], error))

@@ -1,4 +1,4 @@
-"""What happened in a stream, in the envelope that triggers and sockets are told it in (stream.md §3)."""
+"""What happened in a stream, in the envelope that triggers are told it in (stream.md §3)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from iii_actors.builtin.stored import NULL
 from iii_actors.storage import Change
 
-__all__ = ["Event", "changed", "sent", "synced", "unauthorized"]
+__all__ = ["Event", "changed", "sent"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -58,13 +57,3 @@ def changed(change: Change) -> bytes | None:
 def sent(kind: str, data: Raw) -> bytes:
     """Return what ``stream::send`` passes on."""
     return b'{"type":"event","event":{"type":%b,"data":%b}}' % (_encode(kind), bytes(data))
-
-
-def synced(data: bytes | None) -> bytes:
-    """Return what a new subscriber is told first: the item, or the group's items."""
-    return b'{"type":"sync","data":%b}' % (NULL if data is None else data)
-
-
-def unauthorized() -> bytes:
-    """Return what a refused subscriber is told."""
-    return b'{"type":"unauthorized"}'

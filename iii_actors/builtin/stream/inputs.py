@@ -18,6 +18,7 @@ __all__ = [
     "SET",
     "UPDATE",
     "StreamGetInput",
+    "StreamListAllInput",
     "StreamListGroupsInput",
     "StreamListInput",
     "StreamSendInput",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from iii_actors.builtin.wording import invalid_type, missing_field
+from iii_actors.builtin.wording import invalid_text, invalid_type, missing_field
 
 __all__ = ["KINDS", "MalformedOperation", "Operation", "operations"]
 
@@ -51,7 +51,6 @@ class _Written(Struct):
 
 _one: Final = msgspec.json.Decoder(_Written)
 _list: Final = msgspec.json.Decoder(list[Raw])
-_any: Final = msgspec.json.Decoder()
 
 
 def operations(text: Raw) -> Sequence[Operation]:
@@ -59,15 +58,19 @@ def operations(text: Raw) -> Sequence[Operation]:
     try:
         listed = _list.decode(text)
     except msgspec.ValidationError:
-        raise MalformedOperation(invalid_type(_any.decode(text), "a sequence")) from None
+        raise MalformedOperation(invalid_text(bytes(text), "a sequence")) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MalformedOperation(str(error)) from None
     return [_operation(one) for one in listed]
 
 
 def _operation(text: Raw) -> Operation:
     try:
         written = _one.decode(text)
-    except msgspec.ValidationError:
-        raise MalformedOperation(invalid_type(_any.decode(text), "internally tagged enum UpdateOp")) from None
+    except (msgspec.MsgspecError, RecursionError) as error:
+        is_object = bytes(text).lstrip()[:1] == b"{"
+        reason = str(error) if is_object else invalid_text(bytes(text), "internally tagged enum UpdateOp")
+        raise MalformedOperation(reason) from None
     kind = written.type
     if kind is UNSET:
         raise MalformedOperation(missing_field("type"))

@@ -72,3 +72,21 @@ def test_what_may_be_left_out_and_what_is_ignored():
     assert merge.segments == append.segments == set_.segments == ()
     assert bytes(set_.value) == b"null"
     assert read([]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 100_000,
+        b"[" + b"[" * 100_000 + b"]" * 100_000 + b"]",
+        b'[{"type":"set","path":' + b"[" * 100_000,
+        b"1e400",
+        b'[{"type":"increment","path":"a","by":1e400}]',
+        b"[1e400]",
+        b"[",
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_whatever_cannot_be_read_is_refused(text):
+    with pytest.raises(MalformedOperation, match=r"."):
+        operations(Raw(text))

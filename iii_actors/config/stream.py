@@ -1,0 +1,38 @@
+"""``iii-stream``: items by stream and group, and where they are kept (stream.md §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from iii_actors.config.adapters import Adapter
+from iii_actors.config.settings import Port, Settings
+from iii_actors.config.storage import KvSettings
+
+__all__ = ["StreamAdapter", "StreamSettings"]
+
+
+class StreamAdapter(Adapter):
+    """``{name, config?}``; streams are kept in this engine only, so far."""
+
+    choices: ClassVar[dict[str, type[Settings]]] = {"kv": KvSettings}
+
+    name: str = "kv"
+
+
+class StreamSettings(Settings):
+    """Settings of ``iii-stream``."""
+
+    adapter: StreamAdapter = StreamAdapter()
+    """Where the items are kept; takes effect at the next start."""
+    port: Port | None = None
+    """Of the subscription socket, which comes in a later version."""
+    host: Annotated[str, Field(min_length=1)] | None = None
+    """Its address; as `port`."""
+    auth_function: str | None = None
+    """Asked about each of its connections; as `port`."""
+
+    def without_effect(self) -> Iterable[str]:
+        return sorted(self.model_fields_set & {"port", "host", "auth_function"})
