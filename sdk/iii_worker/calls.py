@@ -12,6 +12,7 @@ import msgspec
 from iii_worker import errors, frames, tracing
 from iii_worker.answers import too_large
 from iii_worker.blocking import blocking
+from iii_worker.deadlines import checked_seconds
 from iii_worker.errors import InvocationError
 from iii_worker.limits import MAX_MESSAGE_BYTES, MAX_PENDING_CALLS
 from iii_worker.link import Link
@@ -147,11 +148,7 @@ class Calls:
 
     def seconds(self, timeout: float | None) -> float:
         """Return a call's timeout. Raises ``ValueError`` unless it is above 0 (spec sdk.md §4.1)."""
-        if timeout is None:
-            return self._options.invocation_timeout_ms / 1000
-        if not timeout > 0:
-            raise ValueError(f"timeout is {timeout}: it must be above 0 seconds; None is the client's default")
-        return timeout
+        return checked_seconds(self._options.invocation_timeout_ms / 1000 if timeout is None else timeout)
 
     # --- the connection's events; on the keeper -----------------------------------------------------------------------
 

@@ -30,7 +30,6 @@ class IIIClient(OlderNames, SightMethods):
     def __init__(self, address: str | None = None, options: InitOptions | None = None) -> None:
         super().__init__(address, options)
         self._shutting = threading.Lock()
-        self._closed = False
         life.watch(self)
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -59,7 +58,10 @@ class IIIClient(OlderNames, SightMethods):
 
     def _trouble(self) -> str:
         error = self.connection.last_error
-        return "the engine has not answered yet" if error is None else str(error)
+        if error is not None:
+            return str(error)
+        tls = "; does it speak TLS? Without it the address is ws://..." if self.address.startswith("wss:") else ""
+        return f"the engine has not answered yet{tls}"
 
     def first_connection(self) -> None:
         """Connect as ``register_worker`` does: see ``connect_timeout`` and ``wait`` of :class:`InitOptions`."""
@@ -125,7 +127,7 @@ class IIIClient(OlderNames, SightMethods):
     def run(self) -> None:
         """Serve until Ctrl-C, SIGTERM or :meth:`shutdown`; then let handlers end (5 s) and close. Connects if need be.
 
-        Raises :attr:`fatal_error` if the engine refuses this worker. Signals are looked at on the main thread only.
+        A second Ctrl-C does not wait for handlers. Raises :attr:`fatal_error` if the engine refuses this worker. Signals are looked at on the main thread only.
         """
         self.check_process()
         if self.fatal_error is None:
@@ -136,7 +138,11 @@ class IIIClient(OlderNames, SightMethods):
                     self._stopped.wait()
             except KeyboardInterrupt:
                 logger.info("Interrupted: ending, running handlers get %g s", EXIT_DRAIN_S)
-                self.shutdown(drain=EXIT_DRAIN_S)
+                try:
+                    self.shutdown(drain=EXIT_DRAIN_S)
+                except KeyboardInterrupt:
+                    logger.warning("Interrupted again: ending at once, running handlers are abandoned")
+                    self.shutdown()
         if self.fatal_error is not None:
             raise self.fatal_error
 

@@ -28,7 +28,7 @@ class FunctionMethods(ClientParts):
 
         See :meth:`iii_worker.functions.FunctionTable.register` for the handler, the options and what is raised.
         """
-        self.check_process()
+        self.check_open()
         return self.function_table.register(function_id, handler_or_invocation, **options)
 
     def function(self, function_id: str, **options: Unpack[FunctionOptions]) -> Callable[[_Function], _Function]:
@@ -36,5 +36,5 @@ class FunctionMethods(ClientParts):
 
         Options are those of :meth:`register_function`.
         """
-        self.check_process()
+        self.check_open()
         return self.function_table.decorator(function_id, **options)

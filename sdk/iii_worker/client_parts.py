@@ -14,7 +14,7 @@ from iii_worker.channel import revive
 from iii_worker.connection import Connection
 from iii_worker.dial import parse_address
 from iii_worker.errands import Errands
-from iii_worker.errors import ForkedError
+from iii_worker.errors import SHUTDOWN, ForkedError, InvocationError
 from iii_worker.functions import FunctionTable
 from iii_worker.futures import Futures
 from iii_worker.options import InitOptions, resolve_address
@@ -41,6 +41,7 @@ class ClientParts(ABC):
         self.errands = Errands()
         self.states = States(self.errands)
         self._forked = False
+        self._closed = False
         self._stopped = threading.Event()
         pending = PendingCalls()
         self._router = Router(pending, self._rejected, self._need_reader)
@@ -116,6 +117,12 @@ class ClientParts(ABC):
         """Raise :class:`ForkedError` in a process forked from the client's own."""
         if self._forked:
             raise ForkedError
+
+    def check_open(self) -> None:
+        """Raise what keeps this client from ever offering something again: it was shut down, or is the parent's."""
+        self.check_process()
+        if self._closed:
+            raise InvocationError(SHUTDOWN, "this client was shut down: make a new one")
 
     # --- wiring -------------------------------------------------------------------------------------------------------
 

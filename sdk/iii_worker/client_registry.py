@@ -79,7 +79,7 @@ class RegistryMethods(TriggerMethods):
         Callbacks run one after the other on a thread of their own, and may use the client; what they raise is logged.
         After a reconnect they hear of the difference. Does not wait. Returns a function that ends it.
         """
-        self.check_process()
+        self.check_open()
         self.live_functions.start()
         return self.live_functions.listen(callback)
 
@@ -87,7 +87,7 @@ class RegistryMethods(TriggerMethods):
         """Call back with ``added``, ``removed`` and ``changed`` workers; in other respects as
         :meth:`on_functions_changed`.
         """
-        self.check_process()
+        self.check_open()
         self.live_workers.start()
         return self.live_workers.listen(callback)
 

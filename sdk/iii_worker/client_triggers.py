@@ -47,7 +47,7 @@ class TriggerMethods(FunctionMethods):
         Raises ``TypeError`` and ``ValueError`` for an input that is none, :class:`iii_worker.values.NotJsonError` for a
         config that has no JSON form.
         """
-        self.check_process()
+        self.check_open()
         return self.trigger_table.register(trigger)
 
     def register_trigger_type(
@@ -71,7 +71,7 @@ class TriggerMethods(FunctionMethods):
         Raises ``ValueError`` for an id that is blank or registered by this client already, ``TypeError`` for an input
         that is none or a handler without the two methods.
         """
-        self.check_process()
+        self.check_open()
         return self.trigger_types.register(trigger_type, handler)
 
     def unregister_trigger_type(
@@ -85,5 +85,5 @@ class TriggerMethods(FunctionMethods):
 
     def register_service(self, service: RegisterServiceInput | Mapping[str, Any]) -> None:
         """Name a group of functions: ``register_service({"id": "users", "name": "Users"})``. No effect on calls."""
-        self.check_process()
+        self.check_open()
         register_service(self.replay, service)

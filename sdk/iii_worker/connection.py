@@ -23,6 +23,7 @@ from iii_worker.explain import explain, is_refusal
 from iii_worker.limits import (
     CLOSE_WAIT_S,
     HANDSHAKE_TIMEOUT_S,
+    LONGEST_TIMEOUT_S,
     PING_INTERVAL_S,
     SETTLE_S,
     SILENCE_LIMIT_S,
@@ -111,7 +112,7 @@ class Connection:
 
         Raises the fatal error if the connection is refused for good.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        until = None if timeout is None else time.monotonic() + min(timeout, LONGEST_TIMEOUT_S)
         while True:
             with self._changed:
                 self._changed.wait_for(

@@ -8,13 +8,23 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from numbers import Real
 from typing import NamedTuple
 
-from iii_worker.limits import DEADLINES_IDLE_S
+from iii_worker.limits import DEADLINES_IDLE_S, LONGEST_TIMEOUT_S
 
-__all__ = ["Deadline", "Deadlines"]
+__all__ = ["Deadline", "Deadlines", "checked_seconds"]
 
 logger = logging.getLogger(__name__)
+
+
+def checked_seconds(timeout: float) -> float:
+    """Return a caller's timeout, as long as can be waited. Raises ``TypeError`` and ``ValueError`` for what is none."""
+    if not isinstance(timeout, Real):
+        raise TypeError(f"timeout is {timeout!r:.80}: it must be a number of seconds")
+    if not timeout > 0:
+        raise ValueError(f"timeout is {timeout}: it must be above 0 seconds; None is the client's default")
+    return min(timeout, LONGEST_TIMEOUT_S)
 
 
 class Deadline:
@@ -62,7 +72,7 @@ class Deadlines:
         After :meth:`close` it never runs.
         """
         deadline = Deadline(self, callback)
-        entry = _Entry(time.monotonic() + seconds, next(self._order), deadline)
+        entry = _Entry(time.monotonic() + min(seconds, LONGEST_TIMEOUT_S), next(self._order), deadline)
         with self._changed:
             if self._closed:
                 return deadline

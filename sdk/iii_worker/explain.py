@@ -38,6 +38,8 @@ def explain(address: str, error: BaseException) -> str:
         return f"the certificate of {place} is not trusted ({error}): pass an ssl_context that trusts it"
     if isinstance(error, ssl.SSLError):
         return f"TLS with {place} failed ({error}): does it speak TLS? Without it the address is ws://..."
+    if isinstance(error, TimeoutError) and uri.secure:
+        return f"{place} did not answer in time: does it speak TLS? Without it the address is ws://..."
     if isinstance(error, TimeoutError):
         return f"{place} did not answer in time: is that the engine's port, and does a firewall let you through?"
     return f"no connection to {address}: {error}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from iii_worker._types import ErrorObject
 from iii_worker.errors import INVOCATION_FAILED, Error
 from iii_worker.limits import MAX_MESSAGE_CHARS, MAX_STACKTRACE_CHARS
 
-__all__ = ["code_of", "failure_of", "message_of", "stacktrace_of"]
+__all__ = ["code_of", "failure_of", "log_info_of", "message_of", "stacktrace_of"]
 
 _PACKAGE: Final = str(Path(__file__).parent) + "/"
 
@@ -65,6 +66,14 @@ def stacktrace_of(error: BaseException) -> str:
     except Exception as in_turn:  # an exception's own `__str__` or its chain may be broken
         text = f"{type(error).__name__} (its stack trace cannot be written: {type(in_turn).__name__})"
     return _sendable(text[-MAX_STACKTRACE_CHARS:], MAX_STACKTRACE_CHARS)
+
+
+def log_info_of(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """Return an exception as ``logging`` takes it, from the handler's own frame on."""
+    there = error.__traceback__
+    while there is not None and there.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        there = there.tb_next
+    return type(error), error, there
 
 
 def _sendable(text: str, most: int) -> str:

@@ -13,7 +13,7 @@ from iii_worker import tracing
 from iii_worker._types import ErrorObject, Incoming, Reply
 from iii_worker.deadlines import Deadline
 from iii_worker.errors import INVOCATION_FAILED, PAYLOAD_TOO_LARGE, TIMEOUT, Error
-from iii_worker.failures import code_of, failure_of, message_of
+from iii_worker.failures import code_of, failure_of, log_info_of, message_of
 from iii_worker.inputs import INVALID_REQUEST, reader_for
 from iii_worker.limits import MAX_MESSAGE_BYTES, RESULT_FRAME_BYTES
 from iii_worker.pool import HandlerPool, Handover
@@ -231,7 +231,10 @@ def _log_failure(incoming: Incoming, error: BaseException) -> None:
     code = code_of(error)
     meant = isinstance(error, Error) and not isinstance(error, NotJsonError) and code != INVOCATION_FAILED
     if not meant:
-        logger.error("The handler of %s failed: %s", incoming.function_id, message_of(error), exc_info=error)
+        info = log_info_of(error)
+        # A result that is no JSON is nobody's frame: the text names the place. Else this package is at fault.
+        shown = info if info[2] is not None else None if isinstance(error, NotJsonError) else error
+        logger.error("The handler of %s failed: %s", incoming.function_id, message_of(error), exc_info=shown)
     elif incoming.invocation_id is None or code == INVALID_REQUEST:
         logger.warning("%s was answered with %s: %s", incoming.function_id, code, message_of(error))
     else:

@@ -27,6 +27,8 @@ SILENCE_LIMIT_S: Final = 60.0
 """Nothing heard for so long, three pings unanswered: the link is dead (sdk.md §5.7)."""
 STABLE_AFTER_S: Final = 5.0
 """A connection that lived so long was a good one: the next reconnect starts from the first delay (sdk.md §7.3)."""
+LONGEST_TIMEOUT_S: Final = 20.0 * 86_400
+"""A longer timeout, infinity too, is taken for this: the system's `poll` counts milliseconds in 31 bits, 24 days."""
 CLOSE_WAIT_S: Final = 0.25
 """What ``shutdown`` waits for the engine's answer to a Close frame: deployed engines just drop the socket."""
 SEND_TIMEOUT_S: Final = 30.0

@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from iii_worker._types import ClientPort
+from iii_worker.deadlines import checked_seconds
 from iii_worker.engine import EngineFunctions, EngineTriggers
 from iii_worker.errands import Errands
 from iii_worker.errors import SHUTDOWN, TIMEOUT, InvocationError
@@ -165,9 +166,7 @@ class LiveFunctions(LiveTable[FunctionKey, FunctionInfo, FunctionsChange]):
 
     def wait_for(self, function_id: str, timeout: float | None, namespace: str | None) -> FunctionInfo:
         """Wait for a function; see :meth:`iii_worker.IIIClient.wait_for_function`."""
-        seconds = self._client.options.invocation_timeout_ms / 1000 if timeout is None else timeout
-        if not seconds > 0:
-            raise ValueError(f"timeout is {timeout!r}: it must be above 0 seconds")
+        seconds = checked_seconds(self._client.options.invocation_timeout_ms / 1000 if timeout is None else timeout)
         deadline = time.monotonic() + seconds
         own = _HOME if function_id.startswith(_ENGINE) else self._client.namespace or _HOME
         key = (namespace or own, function_id)

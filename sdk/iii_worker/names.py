@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from iii_worker.client_calls import CallMethods
 from iii_worker.client_data import DataMethods
 from iii_worker.decorators import DecoratorMethods
+from iii_worker.external import HttpInvocationConfig
+from iii_worker.functions import FunctionRef
 from iii_worker.options import InitOptions
 from iii_worker.states import IIIConnectionState
 
@@ -30,7 +32,6 @@ _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 class OlderNames(CallMethods, DataMethods, DecoratorMethods):
     """The client's methods under their other names."""
 
-    registerFunction = DecoratorMethods.register_function
     registerTrigger = DecoratorMethods.register_trigger
     registerTriggerType = DecoratorMethods.register_trigger_type
     unregisterTriggerType = DecoratorMethods.unregister_trigger_type
@@ -40,6 +41,17 @@ class OlderNames(CallMethods, DataMethods, DecoratorMethods):
     createChannel = DataMethods.create_channel
     createStream = DataMethods.create_stream
     addConnectionStateListener = CallMethods.add_connection_state_listener
+
+    def registerFunction(
+        self,
+        function_id: str | Mapping[str, Any],
+        handler_or_invocation: Callable[..., Any] | HttpInvocationConfig | Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        **keywords: Any,
+    ) -> FunctionRef:
+        """See :meth:`iii_worker.IIIClient.register_function`; options may be a dict, as in Node."""
+        named = {_HUMP.sub(_lower, key): value for key, value in (options or {}).items()}
+        return self.register_function(function_id, handler_or_invocation, **(named | keywords))
 
     def getConnectionState(self) -> IIIConnectionState:
         """See :meth:`iii_worker.IIIClient.get_connection_state`."""
@@ -86,8 +98,10 @@ def registerWorker(
 def _snake_case(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with the protocol's names, those of nested options included; headers are nobody's options."""
     return {
-        _HUMP.sub(lambda hump: "_" + hump[1].lower(), key): value
-        if key == "headers" or not isinstance(value, Mapping)
-        else _snake_case(value)
+        _HUMP.sub(_lower, key): value if key == "headers" or not isinstance(value, Mapping) else _snake_case(value)
         for key, value in options.items()
     }
+
+
+def _lower(hump: re.Match[str]) -> str:
+    return "_" + hump[1].lower()

@@ -7,14 +7,32 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from iii_worker import limits
+from iii_worker.errors import AddressError
 
 if TYPE_CHECKING:
     from iii_worker.observability import OtelConfig
 
 __all__ = ["InitOptions", "ReconnectionConfig", "TelemetryOptions", "resolve_address"]
+
+_Nested = TypeVar("_Nested")
+
+_KINDS: Final[dict[str, tuple[type, str]]] = {
+    "worker_name": (str, "a text"),
+    "worker_description": (str, "a text"),
+    "namespace": (str, "a text"),
+    "invocation_timeout_ms": (Real, "a number of milliseconds"),
+    "headers": (Mapping, "a dict of texts"),
+    "connect_timeout": (Real, "a number of seconds"),
+    "wait": (bool, "True or False; how long to wait is connect_timeout"),
+    "ssl_context": (ssl.SSLContext, "an ssl.SSLContext"),
+    "handler_threads": (int, "a whole number"),
+    "handler_queue": (int, "a whole number"),
+}
+"""What an option that is given has to be."""
 
 
 @dataclass
@@ -30,6 +48,9 @@ class ReconnectionConfig:
     """Attempts in a row before the client gives up and is ``failed``; -1: never."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if not isinstance(value := getattr(self, field.name), Real):
+                raise TypeError(f"reconnection_config: {field.name} is {value!r}: it must be a number")
         if self.initial_delay_ms < 0 or self.max_delay_ms < self.initial_delay_ms:
             raise ValueError("reconnection_config: 0 <= initial_delay_ms <= max_delay_ms is needed")
         if self.backoff_multiplier < 1:
@@ -83,6 +104,14 @@ class InitOptions:
     """
 
     def __post_init__(self) -> None:
+        self.telemetry = _nested("telemetry", TelemetryOptions, self.telemetry)
+        self.reconnection_config = _nested("reconnection_config", ReconnectionConfig, self.reconnection_config)
+        for name, (kind, wanted) in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                given = f"of type {type(value).__name__}" if name == "headers" else repr(value)
+                raise TypeError(f"{name} is {given}: it must be {wanted}")
+        _check_headers(self.headers or {})
         if self.namespace is not None and not self.namespace.strip():
             raise ValueError("namespace is blank: give it a name, or leave it out")
         if self.invocation_timeout_ms <= 0:
@@ -107,18 +136,43 @@ class InitOptions:
 
 def options_from(options: InitOptions | Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> InitOptions:
     """Return options with keywords laid over them. Raises ``TypeError`` for a name that is no option."""
+    if not isinstance(options, (InitOptions, Mapping, type(None))):
+        raise TypeError(
+            f"options is {options!r:.80}: give a dict or InitOptions, or each option by keyword, as worker_name=..."
+        )
     known = [field.name for field in fields(InitOptions)]
     given = dict(options) if isinstance(options, Mapping) else {}
     for name in [*given, *keywords]:
         if name not in known:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
     merged = given | dict(keywords)
-    for name, kind in (("telemetry", TelemetryOptions), ("reconnection_config", ReconnectionConfig)):
-        if isinstance(merged.get(name), Mapping):
-            merged[name] = kind(**merged[name])
     return replace(options, **merged) if isinstance(options, InitOptions) else InitOptions(**merged)
 
 
 def resolve_address(address: str | None) -> str:
     """Return the engine's address: the argument, else a non-empty ``III_URL``, else the default (spec sdk.md §1.1)."""
-    return address or os.environ.get("III_URL") or limits.DEFAULT_ENGINE_URL
+    if not isinstance(address, (str, type(None))):
+        raise AddressError(f"the engine's address is {address!r:.80}: give a text, such as {limits.DEFAULT_ENGINE_URL}")
+    return (address or "").strip() or os.environ.get("III_URL", "").strip() or limits.DEFAULT_ENGINE_URL
+
+
+def _nested(name: str, kind: type[_Nested], given: Any) -> _Nested | None:
+    """Return an option that has fields of its own, which may be given as a dict."""
+    if given is None or isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} is {given!r:.80}: it must be a dict or {kind.__name__}")
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for key in given:
+        if key not in known:
+            raise TypeError(f"{name} has no field {key!r}; there are {', '.join(known)}")
+    return kind(**given)
+
+
+def _check_headers(headers: Mapping[Any, Any]) -> None:
+    """Raise for what no request can be made of, without showing a value: it may be a secret."""
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"headers: {name!r} has a value of type {type(value).__name__}: both must be texts")
+        if not name or any(not char.isprintable() for char in name + value.replace("\t", " ")):
+            raise ValueError(f"headers: {name!r} or its value holds a line break or the like: strip() it")

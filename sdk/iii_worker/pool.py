@@ -187,7 +187,7 @@ class HandlerPool:
 
         A handler may call it: its own run is not waited for.
         """
-        until = time.monotonic() + timeout
+        until = time.monotonic() + min(timeout, limits.LONGEST_TIMEOUT_S)
         own = 1 if self._is_here() else 0
         with blocking(), self._lock:
             self._draining += 1

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from iii_worker._types import ClientPort
+from iii_worker.deadlines import checked_seconds
 from iii_worker.errors import CONNECTION_LOST, NOT_CONNECTED, TIMEOUT, Error, InvocationError
 from iii_worker.limits import TRIGGER_POLL_S, TRIGGER_SETTLE_S
 from iii_worker.trigger_inputs import RegisterTriggerInput, as_json, checked_id, checked_namespace, input_from
@@ -195,11 +196,7 @@ class TriggerTable:
 
     def seconds(self, timeout: float | None) -> float:
         """Return how long to wait. Raises ``ValueError`` for a timeout that is not above 0."""
-        if timeout is None:
-            return self._client.options.invocation_timeout_ms / 1000
-        if not timeout > 0:
-            raise ValueError(f"timeout is {timeout!r}: it must be above 0 seconds")
-        return timeout
+        return checked_seconds(self._client.options.invocation_timeout_ms / 1000 if timeout is None else timeout)
 
     def blocking(self) -> AbstractContextManager[None]:
         """Return what to enter around a wait; see :meth:`iii_worker._types.HandlerPool.blocking`."""

@@ -41,18 +41,17 @@ def test_a_file_has_the_name_of_what_is_in_it(tmp_path, durability):
 
 def test_the_worker_s_save_interval_goes_before_the_adapter_s(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        "iii_actors.storage.sqlite.GroupCommit", lambda file, clock, save_ms: seen.append(save_ms) or 1 / 0
-    )
-    config = {
-        "store_method": "file_based",
-        "file_path": str(tmp_path),
-        "durability": "memory",
-        "save_interval_ms": 200,
-    }
+
+    class Recorder(SqliteStore):
+        def __init__(self, path, clock, **options):
+            seen.append(options["save_interval_ms"])
+            super().__init__(path, clock, **options)
+
+    monkeypatch.setattr("iii_actors.storage.sqlite.SqliteStore", Recorder)
+    config = {"store_method": "file_based", "file_path": str(tmp_path), "durability": "memory", "save_interval_ms": 200}
     for options in ({}, {"save_interval_ms": 300}):
-        with pytest.raises(ZeroDivisionError):
-            opened("kv", config | {"file_path": str(tmp_path / str(len(options)))}, **options)
+        with opened("kv", config, **options) as store:
+            assert type(store) is Recorder
     assert seen == [200, 300]
 
 
