@@ -385,14 +385,14 @@ class ListenError(EngineError):
     """A listener cannot be opened: the port is taken, not permitted, or the address is not this machine's.
 
     :param reason: the operating system's words, for example ``Address already in use``.
+    :param mend: what to do about it, if not what helps where the port is taken.
     """
 
     code = "listen_error"
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
+    def __init__(self, host: str, port: int, reason: str, mend: str = "") -> None:
         self.host = host
         self.port = port
         self.reason = reason
-        super().__init__(
-            f"cannot listen on {host}:{port}: {reason}; stop what holds the address or choose another port"
-        )
+        mend = mend or "stop what holds the address or choose another port"
+        super().__init__(f"cannot listen on {host}:{port}: {reason}; {mend}")

@@ -128,6 +128,7 @@ TEXTS = [
         "listen_error",
         "cannot listen on 127.0.0.1:80: Permission denied; stop what holds the address or choose another port",
     ),
+    (ListenError("h", 80, "no", "do"), "listen_error", "cannot listen on h:80: no; do"),
 ]
 
 

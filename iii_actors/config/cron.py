@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -43,3 +44,7 @@ class CronSettings(Settings):
 
     adapter: CronAdapter = Field(default_factory=lambda: CronAdapter(name="kv"))
     """``kv`` or ``redis``."""
+
+    def without_effect(self) -> Iterable[str]:
+        kept = self.adapter.config
+        return sorted(f"adapter.config.{key}" for key in kept.model_fields_set) if self.adapter.name == "kv" else ()

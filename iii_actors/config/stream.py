@@ -8,16 +8,23 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from iii_actors.config.adapters import Adapter
-from iii_actors.config.settings import Port, Settings
+from iii_actors.config.settings import Port, Positive, Settings
 from iii_actors.config.storage import KvSettings
 
-__all__ = ["StreamAdapter", "StreamSettings"]
+__all__ = ["StreamAdapter", "StreamKvSettings", "StreamSettings"]
+
+
+class StreamKvSettings(KvSettings):
+    """The adapter ``kv`` of streams."""
+
+    channel_size: Positive | None = None
+    """Events that wait for the subscription socket, which comes in a later version."""
 
 
 class StreamAdapter(Adapter):
     """``{name, config?}``; streams are kept in this engine only, so far."""
 
-    choices: ClassVar[dict[str, type[Settings]]] = {"kv": KvSettings}
+    choices: ClassVar[dict[str, type[Settings]]] = {"kv": StreamKvSettings}
 
     name: str = "kv"
 
@@ -35,4 +42,7 @@ class StreamSettings(Settings):
     """Asked about each of its connections; as `port`."""
 
     def without_effect(self) -> Iterable[str]:
-        return sorted(self.model_fields_set & {"port", "host", "auth_function"})
+        keys = sorted(self.model_fields_set & {"port", "host", "auth_function"})
+        if "channel_size" in getattr(self.adapter.config, "model_fields_set", ()):
+            keys.append("adapter.config.channel_size")
+        return keys

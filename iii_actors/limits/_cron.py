@@ -35,6 +35,12 @@ CRON_BACK_S: Final = limit(
     "s",
     "a clock set back by less is being corrected, and no tick is fired twice; one set further is taken at its word",
 )
+CRON_FAILURES_LOGGED_PER_S: Final = limit(
+    "CRON_FAILURES_LOGGED_PER_S",
+    20,
+    "log lines/s",
+    "failed runs; 10,000 jobs of every second whose worker is gone must not fill the disk",
+)
 CRON_LOCK_TTL_MS: Final = limit(
     "CRON_LOCK_TTL_MS",
     30_000,

@@ -36,6 +36,7 @@ class Wire(Protocol):
     open: Link | None
     fatal_error: Exception | None
     refused: Exception | None
+    last_error: Exception | None
 
     def not_open(self, link: Link) -> None: ...
     def make_open(self, link: Link) -> None: ...
@@ -240,7 +241,7 @@ class Calls:
             if self._options.offline_calls == "fail":
                 raise InvocationError(
                     errors.NOT_CONNECTED,
-                    "there is no connection to the engine just now (offline_calls='fail')",
+                    f"there is no connection to the engine just now: {self._trouble()} (offline_calls='fail')",
                     None if pending is None else pending.function_id,
                 )
             dropped = self._outbox.add(waiting)
@@ -290,12 +291,15 @@ class Calls:
 
     def timed_out(self, pending: Pending) -> InvocationError:
         """Return the error of a call whose timeout has passed."""
-        where = (
-            "no answer came in time" if pending.link is not None else "there was no connection to the engine in time"
-        )
-        return InvocationError(
-            errors.TIMEOUT, f"{where} from {pending.function_id}", pending.function_id, None, pending.invocation_id
-        )
+        if pending.link is not None:
+            text = f"no answer came in time from {pending.function_id}"
+        else:
+            text = f"{pending.function_id} was not called, there was no connection in time: {self._trouble()}"
+        return InvocationError(errors.TIMEOUT, text, pending.function_id, None, pending.invocation_id)
+
+    def _trouble(self) -> str:
+        error = self.wire.last_error
+        return "none was made yet; connect() and run() make one" if error is None else str(error)
 
 
 _LOST: Final = "the connection to the engine was lost; the function may have run"

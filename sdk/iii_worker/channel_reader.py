@@ -188,6 +188,9 @@ class ChannelReader(ChannelEnd):
                 raise ChannelError(f"more than {max_bytes} bytes came", "channel_too_long")
         return b"".join(parts)
 
+    readAll = read_all  # noqa: N815  Node's names
+    onMessage = on_message  # noqa: N815
+
     def peek(self, size: int = 0, /) -> bytes:
         """Return bytes without taking them: what is at hand, waiting only if nothing is."""
         return bytes(self._rest) if self._fill() else b""

@@ -71,6 +71,8 @@ class ChannelWriter(ChannelEnd):
             raise TypeError(f"send_message() takes a str, not {type(message).__name__}")
         self._send_item(message, len(message.encode()))
 
+    sendMessage = send_message  # noqa: N815  Node's name
+
     def _send_item(self, item: bytes | str, size: int) -> None:
         if size > limits.MAX_FRAME_BYTES:
             raise ValueError(

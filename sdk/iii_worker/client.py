@@ -127,7 +127,8 @@ class IIIClient(OlderNames, SightMethods):
     def run(self) -> None:
         """Serve until Ctrl-C, SIGTERM or :meth:`shutdown`; then let handlers end (5 s) and close. Connects if need be.
 
-        A second Ctrl-C does not wait for handlers. Raises :attr:`fatal_error` if the engine refuses this worker. Signals are looked at on the main thread only.
+        A second Ctrl-C does not wait for handlers. Raises :attr:`fatal_error` if the engine refuses this worker.
+        Signals are looked at on the main thread only.
         """
         self.check_process()
         if self.fatal_error is None:

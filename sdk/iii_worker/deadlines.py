@@ -8,8 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from iii_worker.limits import DEADLINES_IDLE_S, LONGEST_TIMEOUT_S
 
@@ -18,13 +17,13 @@ __all__ = ["Deadline", "Deadlines", "checked_seconds"]
 logger = logging.getLogger(__name__)
 
 
-def checked_seconds(timeout: float) -> float:
+def checked_seconds(timeout: Any) -> float:
     """Return a caller's timeout, as long as can be waited. Raises ``TypeError`` and ``ValueError`` for what is none."""
-    if not isinstance(timeout, Real):
+    if not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout is {timeout!r:.80}: it must be a number of seconds")
     if not timeout > 0:
         raise ValueError(f"timeout is {timeout}: it must be above 0 seconds; None is the client's default")
-    return min(timeout, LONGEST_TIMEOUT_S)
+    return float(min(timeout, LONGEST_TIMEOUT_S))
 
 
 class Deadline:

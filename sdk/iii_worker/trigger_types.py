@@ -91,6 +91,9 @@ class TriggerTypeRef(Generic[Config]):
             self.register_trigger(function_id, config, metadata)
         return ref
 
+    registerTrigger = register_trigger  # noqa: N815  Node's names
+    registerFunction = register_function  # noqa: N815
+
     def unregister(self) -> None:
         """Take the type back: bindings are over, further ones are refused. Unregistering again changes nothing.
 

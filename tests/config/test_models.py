@@ -143,11 +143,15 @@ def test_settings_that_do_nothing_yet_are_named():
             entry("iii-observability", exporter="memory", enabled=True, level="debug"),
             entry("configuration", ttl_seconds=0),
             entry("iii-telemetry", enabled=False),
+            entry("iii-cron", adapter={"name": "kv", "config": {"lock_ttl_ms": 1, "file_path": "f"}}),
+            entry("iii-cron", adapter={"name": "redis", "config": {"redis_url": "redis://h"}}),
+            entry("iii-cron", adapter={"name": "kv"}),
         ]
     )
     assert settings.without_effect() == [
         "iii-observability: accepted, but without effect in this version: enabled, exporter",
         "configuration: accepted, but without effect in this version: ttl_seconds",
+        "iii-cron: accepted, but without effect in this version: adapter.config.file_path, adapter.config.lock_ttl_ms",
     ]
 
 

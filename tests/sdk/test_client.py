@@ -265,3 +265,68 @@ def test_asyncio_code_may_wait_for_futures(make_worker):
         return await asyncio.gather(one, two)
 
     assert asyncio.run(main()) == [1, 2]
+
+
+@pytest.mark.parametrize("endless", [float("inf"), 1e12])
+def test_an_endless_timeout_is_one(make_worker, endless):
+    worker = make_worker()
+    worker.register_function("echo", lambda data: data, timeout=endless)
+    assert worker.connect(endless) is worker
+    assert worker.wait_for_function("echo", timeout=endless).id == "echo"
+    assert worker.call("echo", 1, timeout=endless) == 1
+    assert worker.call_async("echo", 2, timeout=endless).result(5) == 2
+    worker.shutdown(drain=endless)
+
+
+def test_nothing_is_registered_after_shutdown_without_a_word(make_worker):
+    worker = make_worker()
+    ref = worker.register_function("echo", lambda data: data)
+    worker.shutdown()
+    for offer in (
+        lambda: worker.register_function("f", lambda data: data),
+        lambda: worker.function("f"),
+        lambda: worker.register_trigger({"type": "cron", "function_id": "echo"}),
+        lambda: worker.register_trigger_type({"id": "t", "description": "d"}),
+        lambda: worker.register_service({"id": "s"}),
+        lambda: worker.on_functions_changed(print),
+        lambda: worker.on_workers_changed(print),
+    ):
+        with pytest.raises(InvocationError, match="SHUTDOWN: this client was shut down: make a new one"):
+            offer()
+    ref.unregister()
+
+
+def test_a_second_interrupt_does_not_wait_for_handlers(engine):
+    script = """
+        import sys, threading, iii_worker
+        worker = iii_worker.register_worker(sys.argv[1], worker_name="stuck")
+        running = threading.Event()
+
+        @worker.function("stuck::serve")
+        def serve(data):
+            running.set()
+            threading.Event().wait()
+
+        worker.send("stuck::serve")
+        running.wait(10)
+        drain = worker.pool.drain
+
+        def drained(seconds):
+            print("draining", flush=True)
+            return drain(60)
+
+        worker.pool.drain = drained
+        wait = worker._stopped.wait
+        worker._stopped.wait = lambda: (print("up", flush=True), wait())
+        worker.run()
+        print("ended", flush=True)
+    """
+    process = run_script(script, engine.url)
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "draining\n"
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert (output, process.returncode) == ("ended\n", 0)
+    assert "Traceback" not in errors
+    assert "abandoned" in errors

@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from iii_worker.deadlines import Deadlines
+from iii_worker.deadlines import Deadlines, checked_seconds
+from iii_worker.limits import LONGEST_TIMEOUT_S
 
 WAIT_S = 20.0
 
@@ -32,6 +33,23 @@ def test_an_earlier_one_is_not_kept_waiting_by_a_later(deadlines):
     came = threading.Event()
     deadlines.after(0.01, came.set)
     assert came.wait(WAIT_S / 2)
+
+
+def test_one_that_is_beyond_all_time_hinders_no_other(deadlines):
+    deadlines.after(float("inf"), lambda: None)
+    came = threading.Event()
+    deadlines.after(0.01, came.set)
+    assert came.wait(WAIT_S / 2)
+
+
+def test_a_timeout_is_a_number_above_0_and_no_longer_than_can_be_waited():
+    assert checked_seconds(5) == 5
+    assert checked_seconds(float("inf")) == LONGEST_TIMEOUT_S
+    for bad in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="above 0 seconds"):
+            checked_seconds(bad)
+    with pytest.raises(TypeError, match="timeout is '5': it must be a number of seconds"):
+        checked_seconds("5")
 
 
 def test_cancelled_ones_do_not_come(deadlines):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import iii_worker
-from iii_worker import AddressError, ConnectFailedError, InitOptions, RegistrationRejectedError
+from iii_worker import AddressError, ConnectFailedError, InitOptions, InvocationError, RegistrationRejectedError
 from iii_worker.options import ReconnectionConfig
 from tests.support.fake_engine import FakeEngine
 
@@ -112,9 +112,26 @@ def test_what_does_not_answer_is_said_to(silent):
         iii_worker.register_worker(silent, connect_timeout=0.1)
 
 
+def test_tls_where_there_is_none_is_asked_about(silent):
+    with pytest.raises(ConnectFailedError, match=r"does it speak TLS\?.*ws://"):
+        iii_worker.register_worker(silent.replace("ws://", "wss://"), connect_timeout=0.1)
+
+
 def test_what_is_no_engine_is_said_to_be_none(web_server):
     with pytest.raises(ConnectFailedError, match=r"is no engine.*404"):
         iii_worker.register_worker(web_server, connect_timeout=2, reconnection_config={"max_retries": 0})
+
+
+def test_a_call_that_finds_no_connection_says_why(nowhere):
+    said = r"TIMEOUT: f was not called.*connect\(\) and run\(\) make one"
+    with iii_worker.init(nowhere) as never, pytest.raises(InvocationError, match=said):
+        never.call("f", timeout=0.01)
+    for offline_calls in ("wait", "fail"):
+        with iii_worker.init(nowhere, offline_calls=offline_calls) as worker:
+            with pytest.raises(ConnectFailedError):
+                worker.connect(0.2)
+            with pytest.raises(InvocationError, match="no engine listens at"):
+                worker.call("f", timeout=0.01)
 
 
 def test_an_engine_that_comes_later_is_connected_to(nowhere):

@@ -32,6 +32,10 @@ def test_every_failure_is_one_line(error, said):
     assert re.search(said, text)
 
 
+def test_silence_of_a_tls_port_may_be_that_of_a_plain_one():
+    assert "does it speak TLS?" in explain("wss://engine.example", TimeoutError("timed out"))
+
+
 @pytest.mark.parametrize(("status", "refused"), [(401, True), (403, True), (404, False), (503, False), (None, False)])
 def test_only_an_answer_that_says_so_is_a_refusal(status, refused):
     assert is_refusal(UpgradeRefused(status, "")) is refused

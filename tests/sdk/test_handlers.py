@@ -143,6 +143,8 @@ def test_an_exception_becomes_an_error_object(client, caplog):
     assert "handlers.py" not in error.stacktrace.replace("test_handlers.py", "")
     assert "The handler of f failed: boom" in caplog.text
     assert "Traceback" in caplog.text
+    assert "test_handlers.py" in caplog.text
+    assert "iii_worker/handlers.py" not in caplog.text
 
 
 def test_a_chosen_code_is_kept_and_no_alarm(client, caplog):
@@ -186,7 +188,8 @@ def test_a_result_that_is_no_json_is_an_error(client, value, caplog):
     error = serve(client, lambda data: value).error()
     assert error.code == "invocation_failed"
     assert error.message.startswith("result")
-    assert "The handler of f failed" in caplog.text
+    assert "The handler of f failed: result" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_result_larger_than_any_message_is_an_error(client, monkeypatch):

@@ -5,7 +5,16 @@ import queue
 import pytest
 
 import iii_worker
-from iii_worker import IIIClient, protocol, registerWorker, runtime, trigger
+from iii_worker import (
+    ChannelReader,
+    ChannelWriter,
+    IIIClient,
+    TriggerTypeRef,
+    protocol,
+    registerWorker,
+    runtime,
+    trigger,
+)
 
 WAIT_S = 10.0
 
@@ -37,12 +46,28 @@ def test_nodes_methods(worker):
 
 def test_they_are_the_same_methods():
     pairs = {
-        "registerFunction": "register_function",
         "registerTrigger": "register_trigger",
         "createStream": "create_stream",
     }
     for other, ours in pairs.items():
         assert getattr(IIIClient, other) is getattr(IIIClient, ours)
+
+
+def test_nodes_options_of_a_function(worker):
+    schema = {"type": "object", "additionalProperties": False}
+    worker.registerFunction("users::get", lambda data: data, {"description": "d", "requestFormat": schema})
+    info = worker.call("engine::functions::info", {"function_id": "users::get"}, timeout=WAIT_S)
+    assert (info["description"], info["request_schema"]) == ("d", schema)
+    with pytest.raises(TypeError, match="no option a_typo"):
+        worker.registerFunction("users::set", lambda data: data, {"aTypo": 1})
+
+
+def test_nodes_methods_of_channels_and_trigger_types():
+    assert ChannelReader.readAll is ChannelReader.read_all
+    assert ChannelReader.onMessage is ChannelReader.on_message
+    assert ChannelWriter.sendMessage is ChannelWriter.send_message
+    assert TriggerTypeRef.registerTrigger is TriggerTypeRef.register_trigger
+    assert TriggerTypeRef.registerFunction is TriggerTypeRef.register_function
 
 
 def test_on_functions_available(worker, make_worker):

@@ -20,7 +20,7 @@ from iii_actors.core.messages import BindTrigger
 from iii_actors.core.refs import Core
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import TriggerRegistrationFailed
-from iii_actors.limits import CRON_BACK_S, CRON_LATE_S, CRON_LOOK_S, CRON_MAX_JOBS
+from iii_actors.limits import CRON_BACK_S, CRON_FAILURES_LOGGED_PER_S, CRON_LATE_S, CRON_LOOK_S, CRON_MAX_JOBS
 from iii_actors.wire import messages as wire
 
 __all__ = ["Scheduler", "UseLocks"]
@@ -80,6 +80,9 @@ class Scheduler(Desk):
         """How many have begun and not ended."""
         self._over: list[str] = []
         """Jobs whose locks are to be given back."""
+        self._logged_second = 0
+        self._logged = 0
+        """Failed runs in that second of the clock."""
         self._seen = self._clock.now()
         self._timer: Timer | None = None
         self._timer_at = 0.0
@@ -222,7 +225,7 @@ class Scheduler(Desk):
         if job.run is not run:
             return
         if error is not None:
-            logger.warning(
+            self._complain(
                 "Cron job %s: its condition %s failed, so %s is not called: %s: %s",
                 job.id,
                 job.condition,
@@ -241,8 +244,19 @@ class Scheduler(Desk):
         if job.run is not outcome.run:
             return
         if error is not None:
-            logger.warning("Cron job %s: %s failed: %s: %s", job.id, job.trigger.function_id, error.code, error.message)
+            self._complain("Cron job %s: %s failed: %s: %s", job.id, job.trigger.function_id, error.code, error.message)
         self._end(job)
+
+    def _complain(self, text: str, *told: object) -> None:
+        """Log a run that has failed, unless too many have in this second; those are counted."""
+        second = int(self._clock.monotonic())
+        if second != self._logged_second:
+            if self._logged > CRON_FAILURES_LOGGED_PER_S:
+                logger.warning("iii-cron: %d more runs failed", self._logged - CRON_FAILURES_LOGGED_PER_S)
+            self._logged_second, self._logged = second, 0
+        self._logged += 1
+        if self._logged <= CRON_FAILURES_LOGGED_PER_S:
+            logger.warning(text, *told)
 
     def _end(self, job: Job) -> None:
         if job.run is not None:

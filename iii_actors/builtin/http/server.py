@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import uvicorn
 import uvloop
@@ -36,7 +38,24 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = found[0]
         return socket.create_server(address[:2], family=family, backlog=HTTP_BACKLOG)
     except OSError as error:
-        raise ListenError(host, port, error.strerror or str(error)) from None
+        raise _refused(host, port, error) from None
+
+
+def _refused(host: str, port: int, error: OSError) -> ListenError:
+    """Say what the system or its resolver has against an address, and what helps."""
+    if isinstance(error, socket.gaierror):
+        return ListenError(host, port, error.strerror or str(error), _OTHER_HOST)
+    number = error.errno or 0
+    return ListenError(host, port, os.strerror(number) if number else str(error), _MENDS.get(number, ""))
+
+
+_OTHER_HOST: Final = "set host to an address of this machine, for example 127.0.0.1, or 0.0.0.0 for all of them"
+_MENDS: Final = {
+    errno.EADDRNOTAVAIL: _OTHER_HOST,
+    errno.EAFNOSUPPORT: _OTHER_HOST,
+    errno.EACCES: "choose a port of 1024 or more, or let this user open lower ones",
+}
+"""By the system's number of an error; for all others what :class:`ListenError` says itself."""
 
 
 class _Listening:

@@ -118,19 +118,20 @@ class StreamActor(LightActor):
             raise
 
     def _begin(self, step: _Step) -> None:
-        """Have the provider looked up first; the answer comes to :meth:`located`, in order."""
-        if step.function_id in _NOT_PROVIDED:
-            self._own[step.function_id](step)
-        else:
-            provider = f"{step.function_id}({step.request.stream_name})"
-            self._core.functions.tell(Locate(DEFAULT_NAMESPACE, provider, self.actor_ref, step))
+        """Have the provider looked up first; the answer comes to :meth:`located`, in order.
+
+        All steps take that way, so that none overtakes one that was asked for before it.
+        """
+        provider = _provider(step) or step.function_id
+        self._core.functions.tell(Locate(DEFAULT_NAMESPACE, provider, self.actor_ref, step))
 
     @handles(Located)
     def located(self, located: Located) -> None:
         step: _Step = located.context
         try:
-            if located.found:
-                self._ask_provider(step)
+            provider = _provider(step)
+            if located.found and provider is not None:
+                self._ask_provider(step, provider)
             else:
                 self._own[step.function_id](step)
         except Exception:
@@ -139,7 +140,7 @@ class StreamActor(LightActor):
 
     # --- custom providers --------------------------------------------------------------------------------------------
 
-    def _ask_provider(self, step: _Step) -> None:
+    def _ask_provider(self, step: _Step, provider: str) -> None:
         function_id = step.function_id
 
         def done(result: Raw, error: wire.ErrorBody | None) -> None:
@@ -160,7 +161,7 @@ class StreamActor(LightActor):
             step.call.answer_text(text)
 
         self._calls.call(
-            f"{function_id}({step.request.stream_name})",
+            provider,
             providers.given(step.request),
             done,
             traceparent=step.call.call.traceparent,
@@ -279,6 +280,11 @@ class StreamActor(LightActor):
 
 def _group(step: _Step) -> Scope:
     return step.request.stream_name, step.request.group_id
+
+
+def _provider(step: _Step) -> str | None:
+    """Return the function that a custom provider of the stream would have registered for this; None: it cannot."""
+    return None if step.function_id in _NOT_PROVIDED else f"{step.function_id}({step.request.stream_name})"
 
 
 def _fail(step: _Step, error: EngineError | None) -> None:

@@ -52,7 +52,7 @@ def written(result: Raw, error: wire.ErrorBody | None, code: str, prefix: str) -
         raise StoredValueError("JSON_ERROR", f"Failed to convert result to value: {missing_field('new_value')}")
     old, new = bytes(answer.old_value), bytes(answer.new_value)
     text = b'{"old_value":%b,"new_value":%b' % (old, new)
-    if answer.errors is not UNSET:
+    if answer.errors is not UNSET and bytes(answer.errors) != NULL:
         text += b',"errors":%b' % bytes(answer.errors)
     return Change(_entry(old), Entry(new, 0)), text + b"}"
 

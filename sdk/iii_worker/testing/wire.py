@@ -82,6 +82,7 @@ class FakeWire:
         self.gone: str | None = None
         self.fatal_error: Exception | None = None
         self.refused: Exception | None = None
+        self.last_error: Exception | None = None
         self.worker_id = WORKER_ID
         self.stubs: dict[str, Stub] = {}
         self.functions: dict[str, dict[str, Any]] = {}

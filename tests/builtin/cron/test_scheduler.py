@@ -10,6 +10,7 @@ from iii_actors.builtin.cron import scheduler as module
 from iii_actors.builtin.cron.scheduler import UseLocks
 from iii_actors.core.messages import AcknowledgeTrigger
 from iii_actors.errors import TriggerRegistrationFailed
+from iii_actors.limits import CRON_FAILURES_LOGGED_PER_S
 from iii_actors.wire import messages as wire
 from tests.support.probe import Probe
 
@@ -83,6 +84,21 @@ def test_a_run_that_fails_is_logged_and_the_schedule_goes_on(stage, caplog, erro
     assert f"Cron job job: f failed: {error[0]}: {error[1]}" in caplog.text
     stage.pass_time(1)
     assert stage.take() == [("f", 2)]
+
+
+def test_failures_beyond_a_number_a_second_are_counted_and_not_logged(stage, caplog):
+    for at in range(CRON_FAILURES_LOGGED_PER_S + 3):
+        stage.bind(f"job{at}")
+    stage.pass_time(1)
+    for _ in range(CRON_FAILURES_LOGGED_PER_S + 3):
+        stage.answer(error=FAILED)
+    assert caplog.text.count(" failed: ") == CRON_FAILURES_LOGGED_PER_S
+    assert "more runs failed" not in caplog.text
+    caplog.clear()
+    stage.pass_time(1)
+    stage.answer(error=FAILED)
+    assert "iii-cron: 3 more runs failed" in caplog.text
+    assert caplog.text.count(" failed: ") == 1
 
 
 # --- conditions -------------------------------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+import errno
+import os
 import socket
 
 import pytest
@@ -11,8 +13,12 @@ def test_listening_anywhere_that_can_be_had():
     with listen("127.0.0.1", 0) as sock:
         host, port = sock.getsockname()
         assert (host, port > 0) == ("127.0.0.1", True)
-        with pytest.raises(ListenError, match=f"cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(ListenError) as refused:
             listen("127.0.0.1", port)
+        assert str(refused.value) == (
+            f"cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}; "
+            "stop what holds the address or choose another port"
+        )
     with listen("localhost", 0) as sock:
         assert sock.getsockname()[1] > 0
 
@@ -30,8 +36,24 @@ def test_version_6_where_there_is_one():
 
 @pytest.mark.parametrize("host", ["no such host", "256.256.256.256", "192.0.2.1"])
 def test_what_is_no_address_of_this_machine(host):
-    with pytest.raises(ListenError, match="cannot listen on"):
+    with pytest.raises(ListenError, match=r"cannot listen on .*; set host to an address of this machine"):
         listen(host, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "mend"),
+    [
+        (PermissionError(errno.EACCES, "x"), os.strerror(errno.EACCES), "choose a port of 1024 or more"),
+        (OSError("odd"), "odd", "stop what holds the address"),
+    ],
+)
+def test_why_it_cannot_listen_and_the_mend(monkeypatch, error, reason, mend):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(ListenError, match=f"^cannot listen on 127.0.0.1:0: {reason}; {mend}"):
+        listen("127.0.0.1", 0)
 
 
 def test_uvicorn_says_and_adds_nothing_of_its_own(caplog):

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { registerWorker } from 'iii-sdk'
-import { createChannel } from 'iii-sdk/helpers'
+import { createChannel, createStream } from 'iii-sdk/helpers'
 
 const name = process.argv[2]
 const functions = new Map()
@@ -62,6 +62,34 @@ function write(writer, length) {
   })
 }
 
+// A stream's items, kept here.
+function shelf() {
+  const groups = new Map()
+  const group = (id) => groups.get(id) ?? groups.set(id, new Map()).get(id)
+  return {
+    async get({ group_id, item_id }) {
+      return group(group_id).get(item_id) ?? null
+    },
+    async set({ group_id, item_id, data }) {
+      const old_value = group(group_id).get(item_id)
+      group(group_id).set(item_id, data)
+      say({ event: 'kept', group_id, item_id, data })
+      return { old_value, new_value: data }
+    },
+    async delete({ group_id, item_id }) {
+      const old_value = group(group_id).get(item_id)
+      group(group_id).delete(item_id)
+      return { old_value }
+    },
+    async list({ group_id }) {
+      return [...group(group_id).values()]
+    },
+    async listGroups() {
+      return [...groups.keys()].filter((id) => group(id).size > 0)
+    },
+  }
+}
+
 const commands = {
   async function({ function_id, behaviour, ...more }) {
     functions.set(function_id, worker.registerFunction(function_id, behaviours(function_id)[behaviour], more))
@@ -108,6 +136,10 @@ const commands = {
   async fire({ type_id, payload }) {
     const all = [...types.get(type_id).values()]
     return Promise.all(all.map(({ function_id, metadata }) => call(function_id, payload, { metadata })))
+  },
+  async stream_provider({ stream_name }) {
+    createStream(worker, stream_name, shelf())
+    await barrier()
   },
   async send_through_channel({ function_id, length }) {
     const channel = await createChannel(worker)

@@ -15,7 +15,8 @@ import threading
 import warnings
 
 from iii import InitOptions, InvocationError, RegistrationRejectedError, register_worker
-from iii.helpers import create_channel_async
+from iii.helpers import create_channel_async, create_stream
+from iii.stream import StreamDeleteResult, StreamSetResult
 from iii.trigger import TriggerHandler
 
 warnings.simplefilter("ignore")
@@ -108,6 +109,31 @@ class Provider(TriggerHandler):
         say(event="unbound", function_id=gone.function_id)
 
 
+class Shelf:
+    """A stream's items, kept here: what the SDK calls an IStream, which warns where it is subclassed."""
+
+    def __init__(self):
+        self.items = {}
+
+    async def get(self, asked):
+        return self.items.get((asked.group_id, asked.item_id))
+
+    async def set(self, asked):
+        old = self.items.get((asked.group_id, asked.item_id))
+        self.items[asked.group_id, asked.item_id] = asked.data
+        say(event="kept", group_id=asked.group_id, item_id=asked.item_id, data=asked.data)
+        return StreamSetResult(old_value=old, new_value=asked.data)
+
+    async def delete(self, asked):
+        return StreamDeleteResult(old_value=self.items.pop((asked.group_id, asked.item_id), None))
+
+    async def list(self, asked):
+        return [item for (group, _), item in self.items.items() if group == asked.group_id]
+
+    async def list_groups(self, asked):
+        return sorted({group for group, _ in self.items})
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +180,11 @@ def do_fire(type_id, payload):
         call(one.function_id, payload, metadata=one.metadata, namespace=one.namespace)
         for one in types[type_id].bound.values()
     ]
+
+
+def do_stream_provider(stream_name):
+    create_stream(worker, stream_name, Shelf())
+    barrier()
 
 
 def do_send_through_channel(function_id, length):
