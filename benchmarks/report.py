@@ -29,8 +29,8 @@ The relay is ``bench/relay``: a compiled (Go) program that routes calls and does
 flight, with so many bytes each way.
 
 - *Beside 1,000 idle* is judged by the engine's own 4x4 rate in the same round without them.
-- *Workers come and go*: a worker connects, names itself, registers 10 functions and 2 triggers of a custom type (served
-  by another worker, which acknowledges each), calls the last function, and leaves.
+- *Workers come and go*: a worker connects, names itself, registers 10 functions and 2 ``subscribe`` triggers, calls the
+  last function, and leaves.
 - *Clean-up*: from leaving until another worker, which asks without pause, sees neither the worker, nor a function, nor
   a trigger of it listed; p50 of 20 departures. Three answered questions are part of it.
 - *5,000 functions*: from connecting until a call of the last one is answered.
