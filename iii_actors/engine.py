@@ -29,6 +29,7 @@ from iii_actors.errors import ListenError
 from iii_actors.limits import CLOSE_WAIT_S, SHUTDOWN_DEADLINE_S
 from iii_actors.transport.listener import Listener
 from iii_actors.transport.poller import Poller
+from iii_actors.transport.stream_socket import StreamSockets
 
 __all__ = ["Engine"]
 
@@ -79,8 +80,9 @@ class Engine:
         core = self._core = self._build_core()
         self._poller = Poller("iii-reader")
         self._poller.start()
+        sockets = StreamSockets(self._poller, self._clock)
         for instance in self.config.instances:
-            builtin = builtin_class(instance.kind)(BuiltinContext(core, instance, self.config))
+            builtin = builtin_class(instance.kind)(BuiltinContext(core, instance, self.config, sockets))
             self._builtins.append(builtin)
             builtin.start()
         settings = self.config.listeners()
@@ -91,6 +93,8 @@ class Engine:
                 if index == 0:
                     raise
                 logger.warning("%s; the engine goes on without this listener", error)
+        for builtin in self._builtins:
+            builtin.open()
         # The primary one opens last: a harness takes its answering for everything being ready.
         for listener in reversed(self._listeners):
             listener.open()
@@ -170,6 +174,7 @@ class Engine:
             builtin.stop_accepting()
         for listener in self._listeners:
             listener.stop_accepting()
+            listener.end_reading_ends(SERVICE_RESTART)
         for listener in self._listeners:
             for worker in listener.workers():
                 worker.close(SERVICE_RESTART, "the engine is stopping")

@@ -18,6 +18,7 @@ from msgspec import Raw
 from iii_actors import __version__
 from iii_actors.actor import Ref, ThreadedActor, ask, handles
 from iii_actors.config import EngineConfig, WorkerInstance
+from iii_actors.core.conversation import Sockets
 from iii_actors.core.messages import (
     DEFAULT_NAMESPACE,
     AcknowledgeTrigger,
@@ -50,6 +51,8 @@ class BuiltinContext:
     core: Core
     instance: WorkerInstance
     config: EngineConfig
+    sockets: Sockets
+    """For a port of its own whose clients talk over WebSocket."""
 
 
 class Builtin(ABC):
@@ -83,6 +86,9 @@ class Builtin(ABC):
     @abstractmethod
     def set_up(self) -> None:
         """Start actors, register functions and trigger types. Raises ``EngineError`` when it cannot work."""
+
+    def open(self) -> None:  # noqa: B027 - a hook, not a duty
+        """Begin to accept connections, if it has a port: every built-in worker has started, the listeners open next."""
 
     def stop_accepting(self) -> None:  # noqa: B027 - a hook, not a duty
         """Close its ports, if it has any, as the engine begins to stop: the workers that would answer go next.

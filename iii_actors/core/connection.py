@@ -13,7 +13,7 @@ from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import Part, encode, encode_parts, splice_caller
 from iii_actors.wire.trace import forwarded_baggage, valid_traceparent
 
-__all__ = ["Connection", "Outlet"]
+__all__ = ["Connection", "Outlet", "Writer"]
 
 _LARGE: Final = 16384
 """Payloads of this many bytes and more are not copied into the message but written beside it."""
@@ -44,8 +44,8 @@ class Outlet(Protocol):
         """End the connection after what is queued: see :class:`~iii_actors.core.messages.Drop`."""
 
 
-class Connection(LightActor):
-    """Encodes and writes. It runs last in a round, so that a round's messages to one peer leave in one write."""
+class Writer(LightActor):
+    """Writes to one socket. It runs last in a round, so that a round's messages to one peer leave in one write."""
 
     last_in_round = True
 
@@ -54,6 +54,30 @@ class Connection(LightActor):
         self._outlet = outlet
         # Straight to the outlet: this is called after every batch of every connection.
         self.actor_inbox.after_batch = outlet.flush
+
+    @handles(Pong)
+    def pong(self, pong: Pong) -> None:
+        self._outlet.pong(pong.payload)
+
+    @handles(Ping)
+    def ping(self, _: Ping) -> None:
+        self._outlet.ping()
+
+    @handles(Writable)
+    def writable(self, _: Writable) -> None:
+        """Nothing to do: the flush comes after the batch."""
+
+    @handles(Drop)
+    def drop(self, drop: Drop) -> None:
+        self._outlet.drop(drop.code, drop.reason)
+
+    def on_handler_error(self, message: object, error: Exception) -> None:
+        """A connection that cannot be served rightly is ended; its peer reconnects."""
+        self._outlet.drop(None, "")
+
+
+class Connection(Writer):
+    """The writer to a worker: encodes what it is to know of calls."""
 
     @handles(Forward)
     def deliver(self, forward: Forward) -> None:
@@ -113,23 +137,3 @@ class Connection(LightActor):
     @handles(Send)
     def send(self, send: Send) -> None:
         self._outlet.write(encode(send.message))
-
-    @handles(Pong)
-    def pong(self, pong: Pong) -> None:
-        self._outlet.pong(pong.payload)
-
-    @handles(Ping)
-    def ping(self, _: Ping) -> None:
-        self._outlet.ping()
-
-    @handles(Writable)
-    def writable(self, _: Writable) -> None:
-        """Nothing to do: the flush comes after the batch."""
-
-    @handles(Drop)
-    def drop(self, drop: Drop) -> None:
-        self._outlet.drop(drop.code, drop.reason)
-
-    def on_handler_error(self, message: object, error: Exception) -> None:
-        """A connection that cannot be served rightly is ended; its worker reconnects."""
-        self._outlet.drop(None, "")

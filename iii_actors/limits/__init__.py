@@ -21,6 +21,7 @@ from iii_actors.limits._external import *  # noqa: F403
 from iii_actors.limits._cron import *  # noqa: F403
 from iii_actors.limits._pubsub import *  # noqa: F403
 from iii_actors.limits._state import *  # noqa: F403
+from iii_actors.limits._stream import *  # noqa: F403
 from iii_actors.limits._storage import *  # noqa: F403
 from iii_actors.limits._command_line import *  # noqa: F403
 # isort: on
@@ -58,4 +59,4 @@ def _written(row: Limit) -> str:
         return f"{value:g}"
     if row.unit == "bytes":
         return f"{value // MIB} Mi" if value % MIB == 0 else f"{value // KIB} Ki"
-    return str(value) if row.name == "PORT" else f"{value:,}".replace(",", " ")
+    return str(value) if row.unit == "TCP port" else f"{value:,}".replace(",", " ")

@@ -16,20 +16,20 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from fcntl import ioctl
 from termios import TIOCOUTQ
 from typing import Final
-from urllib.parse import parse_qsl
 
 from pykka import ActorDeadError
 
 from iii_actors.actor import ask
-from iii_actors.core.ends import Direction, KnowsChannel, ReleaseChannelEnd, TakeChannelEnd
-from iii_actors.core.messages import ChannelKey
+from iii_actors.core.ends import KnowsChannel, ReleaseChannelEnd, TakeChannelEnd
 from iii_actors.core.pipe import Item, Pipe
 from iii_actors.core.refs import Core
 from iii_actors.limits import CHANNEL_ROUND_BYTES, CLOSE_WAIT_S, RECEIVE_BYTES
+from iii_actors.transport.channel_request import asked_for
 from iii_actors.transport.frames import BINARY, CLOSE, PING, TEXT, FrameReader, Message, header
 from iii_actors.transport.handshake import Refused, Request
 from iii_actors.transport.outbox import Outbox
@@ -39,7 +39,6 @@ __all__ = ["ChannelEnds"]
 
 logger = logging.getLogger(__name__)
 
-"""What an end reads into until its peer once sends more than that."""
 _PONGS_WAITING: Final = 16
 """Older pings of a peer that does not read are not answered; RFC 6455 §5.5.3 asks only for the latest."""
 _DONTWAIT: Final = socket.MSG_DONTWAIT
@@ -48,14 +47,33 @@ _NO_STATUS: Final = 0
 
 
 class ChannelEnds:
-    """The door to one engine's channels. All its methods run on the connection's own thread."""
+    """The door to one engine's channels. Ends are checked and served on their connections' own threads."""
 
     def __init__(self, core: Core) -> None:
         self._channels = core.channels
+        self._changing = threading.Lock()
+        """Held while the next two change."""
+        self._reading: dict[_ReadingEnd, socket.socket] = {}
+        self._ending: int | None = None
+
+    def reading(self) -> set[socket.socket]:
+        """Return the sockets of the reading ends that are served now. Any thread."""
+        with self._changing:
+            return set(self._reading.values())
+
+    def end_reading(self, code: int) -> None:
+        """End all reading ends with a Close of this code, those to come as well. Any thread; does not wait.
+
+        A channel whose writing end goes after this does not end for its reader as if it were complete.
+        """
+        with self._changing:
+            self._ending = code
+            for end in self._reading:
+                end.end(code)
 
     def check(self, request: Request) -> None:
         """Raise :class:`Refused` before the upgrade: 400 for a bad query, 404 for an unknown channel or a wrong key."""
-        key, _ = _asked_for(request)
+        key, _ = asked_for(request)
         try:
             known = ask(self._channels, KnowsChannel(key))
         except ActorDeadError:
@@ -65,43 +83,37 @@ class ChannelEnds:
 
     def serve(self, sock: socket.socket, frames: FrameReader, request: Request) -> None:
         """Serve one end after its 101 and return when it is over; an end taken before is closed at once."""
-        key, direction = _asked_for(request)
+        key, direction = asked_for(request)
         with suppress(ActorDeadError), closing(_Bell()) as bell:
             pipe: Pipe | None = ask(self._channels, TakeChannelEnd(key, direction))
             if pipe is None:
                 _Wire(sock, frames, bell).say_good_bye(_NO_STATUS)
                 return
             end: _End = (_ReadingEnd if direction == "read" else _WritingEnd)(sock, frames, bell, pipe)
-            try:
-                end.run()
-            finally:
-                end.give_back()
-                self._channels.tell(ReleaseChannelEnd(key.channel_id, direction))
-            if end.close_code is not None:
-                end.wire.say_good_bye(end.close_code, patient=end.patient)
+            with self._listed(end, sock):
+                try:
+                    end.run()
+                finally:
+                    end.give_back()
+                    self._channels.tell(ReleaseChannelEnd(key.channel_id, direction))
+                if end.close_code is not None:
+                    end.wire.say_good_bye(end.close_code, patient=end.patient)
 
-
-def _asked_for(request: Request) -> tuple[ChannelKey, Direction]:
-    """Return which channel, with which key, and which end the request is for; raises :class:`Refused`."""
-    values: dict[str, str] = {}
-    for name, value in parse_qsl(request.query, keep_blank_values=True):
-        if name in values and name in ("key", "dir"):
-            raise _bad_query(f"duplicate field `{name}`")
-        values[name] = value
-    for name in ("key", "dir"):
-        if name not in values:
-            raise _bad_query(f"missing field `{name}`")
-    key = ChannelKey(request.path.rpartition("/")[2], values["key"])
-    direction = values["dir"]
-    if direction == "read":
-        return key, "read"
-    if direction == "write":
-        return key, "write"
-    raise _bad_query(f"dir: unknown variant `{direction}`, expected `read` or `write`")
-
-
-def _bad_query(detail: str) -> Refused:
-    return Refused(400, f"Failed to deserialize query string: {detail}")
+    @contextmanager
+    def _listed(self, end: _End, sock: socket.socket) -> Iterator[None]:
+        """Know of a reading end for as long as it is served."""
+        if not isinstance(end, _ReadingEnd):
+            yield
+            return
+        with self._changing:
+            self._reading[end] = sock
+            if self._ending is not None:
+                end.end(self._ending)
+        try:
+            yield
+        finally:
+            with self._changing:
+                del self._reading[end]
 
 
 class _Bell:
@@ -325,22 +337,36 @@ class _ReadingEnd(_End):
 
     def __init__(self, sock: socket.socket, frames: FrameReader, bell: _Bell, pipe: Pipe) -> None:
         super().__init__(sock, frames, bell, pipe)
+        self._ring = bell.ring
+        self._ending: int | None = None
         pipe.attach_reader(bell.ring)
+
+    def end(self, code: int) -> None:
+        """Have it closed with this code before the channel is at its end. Any thread; does not wait."""
+        self._ending = code
+        self._ring()
+
+    def _is_ending(self) -> bool:
+        return self._ending is not None
 
     def run(self) -> None:
         wire = self.wire
         present = self.heed(wire.at_hand())
-        while present:
+        while present and not self._is_ending():
             if wire.outbox.waiting:
                 delivered: int | None = 0
             else:
                 delivered = self._deliver()
                 if delivered is None:
-                    self.close_code, self.patient = _NO_STATUS, True
-                    return
+                    if not self._is_ending():
+                        self.close_code, self.patient = _NO_STATUS, True
+                        return
+                    break
             # Between two deliveries one look at the socket: a peer that is sent to without a pause is heard as well.
             if wire.wait(select.POLLIN, 0.0 if delivered and not wire.outbox.waiting else None):
                 present = self.hear()
+        if present:
+            self.close_code = self._ending
 
     def give_back(self) -> None:
         self.pipe.leave()

@@ -71,8 +71,16 @@ class Outbox:
         self._parts += parts
         self._size += length + 10
 
+    def write_frame(self, whole: bytes) -> None:
+        """Queue one message that is a whole frame already; the same one may wait in other outboxes too."""
+        if self._closing or (self._size > self._limit and self._is_too_much()):
+            return
+        self._parts.append(whole)
+        self._size += len(whole)
+
     def pong(self, payload: bytes) -> None:
-        self.frame(frame(PONG, payload))
+        # Bounded like a message: a peer may ping without end and never read.
+        self.write_frame(frame(PONG, payload))
 
     def ping(self) -> None:
         self.frame(frame(PING, b""))

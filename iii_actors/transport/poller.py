@@ -18,13 +18,17 @@ from typing import Final, Protocol
 from iii_actors.actor import Round
 from iii_actors.limits import FRAMES_PER_ROUND
 
-__all__ = ["READ", "WRITE", "Poller", "Watched"]
+__all__ = ["HANG_UP", "READ", "WRITE", "Poller", "Watched"]
 
 logger = logging.getLogger(__name__)
 
 READ: Final = 1
 WRITE: Final = 4
 """What a socket can be watched for: epoll's own bits, EPOLLIN and EPOLLOUT."""
+HANG_UP: Final = getattr(select, "EPOLLRDHUP", 0)
+"""The peer has ended its side; 0 where there is no epoll. For sockets not read for a while: :meth:`Poller.hold`."""
+_GONE: Final = HANG_UP | 0x10 | 0x8
+"""With EPOLLHUP and EPOLLERR, which are told unasked."""
 
 
 class Watched(Protocol):
@@ -41,7 +45,10 @@ class Watched(Protocol):
         """The socket has room; this is said once for each time it was asked."""
 
     def broken(self) -> None:
-        """One of the two above has raised: the socket is not watched any more, and its owner must end it."""
+        """One of the two above has raised, or the peer of a held socket has gone; its owner must end it.
+
+        The socket is not watched any more.
+        """
 
 
 class Poller:
@@ -49,6 +56,8 @@ class Poller:
 
     def __init__(self, name: str) -> None:
         self._readiness = select.epoll() if hasattr(select, "epoll") else _Selector()
+        self._held = HANG_UP if hasattr(select, "epoll") else 0
+        """What a held socket is watched for."""
         self._owners: dict[int, Watched] = {}
         """Who is watched, by descriptor."""
         self._wake_in, self._wake_out = socket.socketpair()
@@ -112,7 +121,11 @@ class Poller:
 
     def pause(self, watched: Watched) -> None:
         """Stop reading this socket, at once; only from within :meth:`Watched.readable`."""
-        self._set(watched, watched.interest & ~READ)
+        self._set(watched, watched.interest & ~(READ | HANG_UP))
+
+    def hold(self, watched: Watched) -> None:
+        """As :meth:`pause`, but hear when the peer goes, where the system tells that: :meth:`Watched.broken`."""
+        self._set(watched, watched.interest & ~READ | self._held)
 
     def _change(self, watched: Watched, change: int, on: bool) -> None:
         self._set(watched, watched.interest | change if on else watched.interest & ~change)
@@ -157,6 +170,9 @@ class Poller:
                             watched.writable()
                         if watched.interest & READ and event & ~WRITE:
                             frames += watched.readable()
+                        elif watched.interest & HANG_UP and event & _GONE:
+                            self._set(watched, 0)
+                            watched.broken()
                     except Exception:
                         logger.exception("The reader failed on one connection, which is ended")
                         self._set(watched, 0)

@@ -10,15 +10,18 @@ from iii_actors.transport.frames import FrameReader, Message
 __all__ = ["receive"]
 
 
-def receive(sock: socket.socket, frames: FrameReader, flags: int = 0) -> list[Message] | None:
+def receive(
+    sock: socket.socket, frames: FrameReader, flags: int = 0, at_most: int = RECEIVE_BYTES
+) -> list[Message] | None:
     """Receive once and return the messages that are complete now; None: the peer has ended its side.
 
+    ``at_most`` so many bytes, but for the rest of a large frame, which goes where it belongs in one piece.
     Any thread that owns the reading. Raises :class:`BlockingIOError` when nothing is there and ``flags`` say not to
     wait, another :class:`OSError` when the connection broke.
     """
     place = frames.place
     if place is None:
-        data = sock.recv(RECEIVE_BYTES, flags)
+        data = sock.recv(at_most, flags)
         return frames.taken(data) if data else None
     count = sock.recv_into(place, 0, flags)
     return frames.filled(count) if count else None

@@ -12,6 +12,7 @@ from iii_actors.config.cron import CronSettings, KvLockSettings
 from iii_actors.config.http import HttpSettings
 from iii_actors.config.http_functions import HttpFunctionsSettings
 from iii_actors.config.pubsub import PubSubSettings
+from iii_actors.config.stream import StreamSettings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -42,6 +43,7 @@ def keys(model):
         ("cron.rst", RedisSettings),
         ("pubsub.rst", PubSubSettings),
         ("pubsub.rst", RedisSettings),
+        ("streams.rst", StreamSettings),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -29,19 +29,23 @@ def test_without_settings_nothing_is_warned_of():
     assert of("      adapter: {name: kv}\n") == (StreamSettings(), [])
 
 
-@pytest.mark.parametrize(
-    ("text", "keys"),
-    [
-        ("      port: 3112\n      host: 0.0.0.0\n      auth_function: auth\n", "auth_function, host, port"),
-        ("      port: ${STREAMS_PORT:3112}\n", "port"),
-        ("      port: 0\n", "port"),
-        ("      auth_function: null\n", "auth_function"),
-        ("      adapter: {name: kv, config: {channel_size: 256}}\n", "adapter.config.channel_size"),
-    ],
-)
-def test_what_the_socket_will_need_is_accepted_with_a_warning(text, keys):
-    _, warnings = of(text)
-    assert warnings == [f"iii-stream: accepted, but without effect in this version: {keys}"]
+def test_a_bound_that_is_not_ours_is_accepted_with_a_warning():
+    _, warnings = of("      adapter: {name: kv, config: {channel_size: 256}}\n")
+    assert warnings == ["iii-stream: accepted, but without effect in this version: adapter.config.channel_size"]
+
+
+def test_the_socket_is_for_this_machine_only_unless_it_is_said():
+    found, _ = of("      adapter: {name: kv}\n")
+    assert (found.host, found.port, found.auth_function) == ("127.0.0.1", 3112, None)
+    text = "      port: ${STREAMS_PORT:3114}\n      host: 0.0.0.0\n      auth_function: auth\n      outbox_bytes: 5\n"
+    found, warnings = of(text)
+    assert (found.host, found.port, found.auth_function, found.outbox_bytes) == ("0.0.0.0", 3114, "auth", 5)
+    assert warnings == []
+
+
+def test_redis():
+    found, warnings = of("      adapter: {name: redis, config: {redis_url: redis://there}}\n")
+    assert (found.adapter.config.redis_url, warnings) == ("redis://there", [])
 
 
 def test_a_file():
@@ -57,17 +61,18 @@ def test_a_file():
     [
         (
             "      prot: 3112\n",
-            "here:4: workers[0].config.prot: unknown field `prot`, expected one of `adapter`",
+            "here:4: workers[0].config.prot: unknown field `prot`, expected one of `port`",
         ),
         ("      port: abc\n", "here:4: workers[0].config.port: should be a whole number, not 'abc'"),
         ("      port: 65536\n", "here:4: workers[0].config.port: should be"),
         ("      host: ''\n", "here:4: workers[0].config.host: should be some text, not ''"),
         ("      auth_function: 5\n", "here:4: workers[0].config.auth_function: should be text, not 5"),
         (
-            "      adapter:\n        name: redis\n",
-            "here:5: workers[0].config.adapter.name: Adapter factory 'redis' not found. Available: [\"kv\"]; choose one",
+            "      adapter:\n        name: bridge\n",
+            'here:5: workers[0].config.adapter.name: Adapter factory \'bridge\' not found. Available: ["kv", "redis"]',
         ),
-        ("      adapter:\n        name: bridge\n", "Adapter factory 'bridge' not found. Available: [\"kv\"]"),
+        ("      host: ' '\n", "here:4: workers[0].config.host: not an address"),
+        ("      max_message_bytes: 5\n", "is less than max_frame_bytes"),
         (
             "      adapter:\n        name: kv\n        config: {channel_size: 0}\n",
             "workers[0].config.adapter.config: channel_size: should be",

@@ -18,7 +18,11 @@ AT = {"stream_name": "s", "group_id": "g", "item_id": "i"}
 @pytest.fixture(scope="module", params=["shared", "own"])
 def engine(request: pytest.FixtureRequest) -> Iterator[iii_actors.Engine]:
     listener = {"port": 0, "reader": request.param}
-    workers = [{"name": "iii-worker-manager", "config": listener}, {"name": "iii-stream"}, {"name": "iii-state"}]
+    workers = [
+        {"name": "iii-worker-manager", "config": listener},
+        {"name": "iii-stream", "config": {"port": 0}},
+        {"name": "iii-state"},
+    ]
     with iii_actors.Engine(iii_actors.EngineConfig(workers=workers)) as running:
         yield running
 

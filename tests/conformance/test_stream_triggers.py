@@ -20,7 +20,7 @@ _numbers = count()
 @pytest.fixture(scope="module", params=["shared", "own"])
 def engine(request: pytest.FixtureRequest) -> Iterator[iii_actors.Engine]:
     listener = {"port": 0, "reader": request.param}
-    workers = [{"name": "iii-worker-manager", "config": listener}, {"name": "iii-stream"}]
+    workers = [{"name": "iii-worker-manager", "config": listener}, {"name": "iii-stream", "config": {"port": 0}}]
     with iii_actors.Engine(iii_actors.EngineConfig(workers=workers)) as running:
         yield running
 

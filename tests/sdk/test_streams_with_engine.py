@@ -21,7 +21,7 @@ class Message(BaseModel):
 
 @pytest.fixture(scope="module")
 def engine():
-    workers = [{"name": "iii-worker-manager", "config": {"port": 0}}, {"name": "iii-stream"}]
+    workers = [{"name": "iii-worker-manager", "config": {"port": 0}}, {"name": "iii-stream", "config": {"port": 0}}]
     with iii_actors.Engine(iii_actors.EngineConfig(workers=workers)) as running:
         yield running
 

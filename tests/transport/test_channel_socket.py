@@ -102,6 +102,35 @@ def test_stopping_the_engine_ends_every_wait_and_leaves_no_thread():
             client.socket.close()
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_channel_cut_short_by_a_stop_does_not_look_complete(begun):
+    """The reader is told 1012, whoever of the two ends first; a Close without status means that all has come."""
+    with Engine(EngineConfig.listening(port=0)) as engine:
+        key = create(engine)
+        with raw_end(engine, key, "write") as writer, raw_end(engine, key, "read") as reader:
+            for end in (writer, reader):
+                pong_to(end)
+            if begun:
+                writer.send(client_frame(BINARY, b"half"))
+                assert reader.frame() == (BINARY, b"half")
+            thread = threading.Thread(target=engine.stop)
+            thread.start()
+            assert reader.frame() == (CLOSE, (1012).to_bytes(2, "big"))
+            reader.socket.close()
+            assert writer.rest() == b""
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_a_reading_end_that_comes_while_the_engine_stops_is_told_so(engine):
+    key = create(engine)
+    engine._listeners[0].end_reading_ends(1012)
+    with raw_end(engine, key, "read") as reader:
+        assert reader.frame() == (CLOSE, (1012).to_bytes(2, "big"))
+        reader.send(client_frame(CLOSE))
+        assert reader.rest() == b""
+
+
 def lingering_close(reader):
     """Read up to the Close and leave the connection open."""
     while (frame := reader.frame())[0] == BINARY:

@@ -109,9 +109,11 @@ def test_every_kind_of_frame_in_order(wire):
     wire.outbox.write_parts([b"b", memoryview(b"cd")[:1], b"e"])
     wire.outbox.pong(b"\xff")
     wire.outbox.frame(frame(BINARY, b"x"))
+    wire.outbox.write_frame(frame(TEXT, b"whole"))
     wire.outbox.write(b"")
     wire.outbox.flush()
-    expected = [frame(TEXT, b"a"), frame(TEXT, b"bce"), frame(PONG, b"\xff"), frame(BINARY, b"x"), frame(TEXT, b"")]
+    expected = [frame(TEXT, b"a"), frame(TEXT, b"bce"), frame(PONG, b"\xff"), frame(BINARY, b"x")]
+    expected += [frame(TEXT, b"whole"), frame(TEXT, b"")]
     assert wire.read_now() == b"".join(expected)
 
 
@@ -198,11 +200,16 @@ def test_whatever_the_rhythm_everything_arrives_in_order(steps):
 # --- slow peers ------------------------------------------------------------------------------------------------------
 
 
-def test_a_peer_that_reads_too_slowly_is_dropped(caplog):
+@pytest.mark.parametrize(
+    "write",
+    [Outbox.write, lambda outbox, text: outbox.write_frame(frame(TEXT, text)), lambda outbox, text: outbox.pong(text)],
+    ids=["message", "frame", "pong"],
+)
+def test_a_peer_that_reads_too_slowly_is_dropped(caplog, write):
     with limited(50_000) as wire:
         written = 0
         while not caplog.records:
-            wire.outbox.write(b"x" * 1000)
+            write(wire.outbox, b"x" * 1000)
             wire.outbox.flush()
             written += 1000
             assert written < 10 * MIB
@@ -210,7 +217,7 @@ def test_a_peer_that_reads_too_slowly_is_dropped(caplog):
         assert "Peer reads too slowly" in caplog.text
         assert wire.outbox.waiting == 0
         assert wire.finishes == 0
-        wire.outbox.write(b"late")
+        write(wire.outbox, b"late")
         wire.outbox.pong(b"late")
         wire.outbox.drop(1012, "late")
         wire.outbox.room()

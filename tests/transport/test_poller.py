@@ -10,7 +10,7 @@ import pytest
 
 from iii_actors import limits
 from iii_actors.actor import LightActor, handles
-from iii_actors.transport.poller import READ, WRITE, Poller
+from iii_actors.transport.poller import HANG_UP, READ, WRITE, Poller
 
 WAIT_S = 10
 
@@ -111,6 +111,34 @@ def test_a_paused_socket_is_not_read_until_it_is_watched_again(poller, watched):
     assert one.events.empty()
     poller.watch(one, READ, True)
     assert one.next() == ("read", b"b")
+
+
+def test_a_held_socket_is_not_read_until_it_is_watched_again(poller, watched):
+    one, other = watched(lambda one, data: poller.hold(one) if data == b"a" else None), watched()
+    poller.watch(one, READ, True)
+    poller.watch(other, READ, True)
+    one.peer.send(b"a")
+    assert one.next() == ("read", b"a")
+    one.peer.send(b"b")
+    other.peer.send(b"x")
+    assert other.next() == ("read", b"x")
+    assert one.events.empty()
+    poller.watch(one, READ, True)
+    assert one.next() == ("read", b"b")
+
+
+@pytest.mark.skipif(not HANG_UP, reason="only epoll tells of it")
+def test_of_a_held_socket_it_is_told_that_its_peer_goes(watched):
+    poller = Poller("test-reader")
+    poller.start()
+    one = watched(lambda one, data: poller.hold(one))
+    poller.watch(one, READ, True)
+    one.peer.send(b"a")
+    assert one.next() == ("read", b"a")
+    one.peer.close()
+    assert one.next() == ("broken", None)
+    assert one.interest == 0
+    poller.stop()
 
 
 def test_room_is_said_once_for_each_time_it_was_asked(poller, watched):

@@ -12,13 +12,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from iii_actors.actor import LightActor, handles
+from iii_actors.actor import LightActor, Ref, handles
 from iii_actors.builtin.base import Call
 from iii_actors.builtin.calls import Calls
 from iii_actors.builtin.inputs import Input
 from iii_actors.builtin.stored import change_text, failure
 from iii_actors.builtin.stream import events, inputs, providers
+from iii_actors.builtin.stream.audience import Publish
 from iii_actors.builtin.stream.events import Event
+from iii_actors.builtin.stream.reading import Read, ReadDone, Reading
 from iii_actors.builtin.stream.watching import Watching
 from iii_actors.builtin.updates import apply, operations
 from iii_actors.builtin.updates.operations import MalformedOperation, Operation
@@ -61,13 +63,13 @@ class _Step(NamedTuple):
 
     function_id: str
     request: Any
-    call: Call
+    call: Call | Reading
     """Its trace context is carried on by the triggers' calls."""
     operations: Sequence[Operation] = ()
 
 
 class _Happened(NamedTuple):
-    """To the actor itself: it has happened; the triggers are to be told."""
+    """To the actor itself: it has happened; everybody is to be told."""
 
     event: Event
     trace: wire.InvokeFunction
@@ -77,10 +79,12 @@ class StreamActor(LightActor):
     """Owns the store and the bindings.
 
     :param calls: calls the bindings' functions and the custom providers.
+    :param audience: tells those who follow on the subscription socket.
     """
 
-    def __init__(self, core: Core, store: Store, calls: Calls) -> None:
+    def __init__(self, core: Core, store: Store, calls: Calls, audience: Ref) -> None:
         super().__init__()
+        self._audience = audience
         self._core = core
         self._store = store
         self._calls = calls
@@ -124,6 +128,16 @@ class StreamActor(LightActor):
         """
         provider = _provider(step) or step.function_id
         self._core.functions.tell(Locate(DEFAULT_NAMESPACE, provider, self.actor_ref, step))
+
+    @handles(Read)
+    def read(self, read: Read) -> None:
+        """Read for a subscriber, in order with the calls."""
+        self._begin(_Step(read.function_id, read.request(), Reading(read, self.actor_inbox.put)))
+
+    @handles(ReadDone)
+    def read_done(self, outcome: ReadDone) -> None:
+        """Pass it on behind what has happened before."""
+        outcome.read.done(outcome.result, outcome.error)
 
     @handles(Located)
     def located(self, located: Located) -> None:
@@ -266,6 +280,7 @@ class StreamActor(LightActor):
         bound = self._watching.concerned(event)
         if bound:
             self._calls.fire_in_turn(bound, event.envelope(), trace.traceparent, trace.baggage)
+        self._audience.tell(Publish(event))
 
     # --- bindings ----------------------------------------------------------------------------------------------------
 

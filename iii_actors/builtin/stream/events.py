@@ -1,4 +1,4 @@
-"""What happened in a stream, in the envelope that triggers are told it in (stream.md §3)."""
+"""What happened in a stream, in the envelope that everybody is told it in (stream.md §3)."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ class Event:
         self.at_ms = at_ms
         """Since the epoch, UTC."""
         self._body = body
-        self._text: Raw | None = None
+        self._text: bytes | None = None
 
-    def envelope(self) -> Raw:
+    def text(self) -> bytes:
         """Return all six members as JSON. Any thread: two that ask at once make the same text."""
         if self._text is None:
-            self._text = Raw(
-                b'{"type":"stream","timestamp":%d,"streamName":%b,"groupId":%b,"id":%b,"event":%b}'
-                % (
-                    self.at_ms,
-                    _encode(self.stream_name),
-                    _encode(self.group_id),
-                    _encode(self.item_id),
-                    self._body,
-                )
+            self._text = b'{"type":"stream","timestamp":%d,"streamName":%b,"groupId":%b,"id":%b,"event":%b}' % (
+                self.at_ms,
+                _encode(self.stream_name),
+                _encode(self.group_id),
+                _encode(self.item_id),
+                self._body,
             )
         return self._text
+
+    def envelope(self) -> Raw:
+        """Return :meth:`text` as the payload of a call."""
+        return Raw(self.text())
 
 
 def changed(change: Change) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What the functions of ``iii-stream`` answer, and what its trigger type takes and gives (stream.md §2, §3, §5)."""
+"""What the functions of ``iii-stream`` answer, and what its trigger types take and give (stream.md §2, §3, §5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from iii_actors.builtin.updates.applying import ErrorEntry
 
 __all__ = [
     "StreamDeleteResult",
+    "StreamDoorConfig",
     "StreamEvent",
+    "StreamJoinOrLeave",
     "StreamListAllResult",
     "StreamSetResult",
     "StreamTriggerConfig",
@@ -78,3 +80,23 @@ class StreamEvent(Struct):
         dict[str, Any],
         Meta(description="`type` is create, update or delete, with `data`; or event, with the `event` that was sent."),
     ]
+
+
+class StreamDoorConfig(Struct):
+    """Of join and leave: both members are accepted and have no effect; every join and leave is told."""
+
+    stream_name: Annotated[str | None, Meta(description="Without effect.")] = None
+    condition_function_id: Annotated[str | None, Meta(description="Without effect.")] = None
+
+
+class StreamJoinOrLeave(Struct):
+    """A client of the subscription socket asks to follow something, or follows it no more.
+
+    Of join: an answer with `unauthorized: true` refuses it.
+    """
+
+    subscription_id: Annotated[str, Meta(description="The client's own name for it.")]
+    stream_name: str
+    group_id: str
+    id: Annotated[str | None, Meta(description="The item; null: the whole group.")]
+    context: Annotated[Any, Meta(description="What the auth function has said about the connection; null if nothing.")]

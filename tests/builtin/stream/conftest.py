@@ -14,9 +14,10 @@ from tests.support.peer import Peer, peers
 class Site:
     """An engine, and workers connected to it."""
 
-    def __init__(self, config: object = None, clock: object = None) -> None:
+    def __init__(self, config: dict[str, object] | None = None, clock: object = None) -> None:
         self._stack = ExitStack()
-        workers = [{"name": "iii-worker-manager", "config": {"port": 0}}, {"name": "iii-stream", "config": config}]
+        stream = {"name": "iii-stream", "config": {"port": 0, **(config or {})}}
+        workers = [{"name": "iii-worker-manager", "config": {"port": 0}}, stream]
         options = {} if clock is None else {"clock": clock}
         self.engine = self._stack.enter_context(iii_actors.Engine(iii_actors.EngineConfig(workers=workers), **options))
         self.join: Callable[..., Peer] = self._stack.enter_context(peers(self.engine.url))
@@ -30,7 +31,7 @@ def site() -> Iterator[Callable[..., Site]]:
     """A maker of engines: ``site({"adapter": ...})``."""
     with ExitStack() as stack:
 
-        def make(config: object = None, clock: object = None) -> Site:
+        def make(config: dict[str, object] | None = None, clock: object = None) -> Site:
             made = Site(config, clock)
             stack.callback(made.close)
             return made

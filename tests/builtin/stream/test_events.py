@@ -42,4 +42,4 @@ def test_the_envelope_has_six_members(item):
         "id": item,
         "event": {"type": "event", "event": {"type": 't"', "data": [1]}},
     }
-    assert event.envelope() is event.envelope(), "made once for everybody"
+    assert event.text() is event.text(), "made once for everybody"

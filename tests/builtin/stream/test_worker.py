@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from iii_actors.actor import stats
 from iii_actors.builtin.stream import Stream
-from iii_actors.errors import ConfigError
+from iii_actors.config.stream import StreamSettings
+from iii_actors.errors import ConfigError, ListenError
+from tests.support.subscriber import Subscriber, socket_address
 
 AT = {"stream_name": "s:t", "group_id": "g", "item_id": "i"}
 
@@ -70,3 +75,90 @@ def test_its_actors_are_counted_and_end_with_it(site):
     assert all(stats(ref).handled >= 0 for ref in actors)
     here.close()
     assert not any(ref.is_alive() for ref in actors)
+
+
+# --- the socket's port -------------------------------------------------------------------------------------------------
+
+
+def worker_of(here):
+    return next(one for one in here.engine._builtins if isinstance(one, Stream))
+
+
+@pytest.fixture
+def follow():
+    with ExitStack() as stack:
+
+        def make(address, path="/"):
+            one = Subscriber(address, path)
+            stack.callback(one.close)
+            return one
+
+        yield make
+
+
+def test_a_port_that_is_taken_costs_the_socket_and_nothing_else(site, caplog):
+    host, port = socket_address(site().engine)
+    here = site({"host": host, "port": port})
+    (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert warning.startswith(f"iii-stream: no subscription socket: cannot listen on {host}:{port}: ")
+    assert "another port" in warning
+    peer = here.join()
+    peer.call("stream::set", AT | {"data": 1})
+    assert peer.call("stream::get", AT) == 1
+    assert here.engine.opened() == []
+
+
+def test_a_stop_sends_its_clients_away_and_frees_the_port(site, follow):
+    here = site()
+    host, port = socket_address(here.engine)
+    client = follow((host, port))
+    client.join("a", "s:t", "g")
+    here.close()
+    with pytest.raises(ConnectionClosed) as closed:
+        client.next()
+    assert closed.value.rcvd.code == 1012
+    assert follow(socket_address(site({"host": host, "port": port}).engine)).join("a", "s:t", "g") == []
+
+
+def test_another_auth_function_is_asked_about_those_who_come_from_then_on(site, follow):
+    here = site()
+    worker, peer = worker_of(here), here.join()
+    contexts = []
+    peer.register("who", lambda _: {"context": "told"})
+    peer.register("on-join", lambda data: contexts.append(data["context"]))
+    peer.send(type="registertrigger", id="t", trigger_type="stream:join", function_id="on-join", config={})
+    peer.barrier()
+    address = socket_address(here.engine)
+    before = follow(address)
+    before.join("a", "s:t", "g")
+    worker.apply(worker.settings.model_copy(update={"auth_function": "who"}))
+    assert socket_address(here.engine) == address
+    follow(address).join("a", "s:t", "g")
+    before.join("b", "s:t", "g")
+    assert contexts == [None, "told", None]
+
+
+def test_another_port_is_opened_first_and_the_clients_of_the_old_one_are_sent_away(site, follow):
+    here = site()
+    worker, old = worker_of(here), socket_address(here.engine)
+    client = follow(old)
+    client.join("a", "s:t", "g")
+    taken = socket_address(site().engine)
+    with pytest.raises(ListenError):
+        worker.apply(StreamSettings(port=taken[1]))
+    assert client.join("b", "s:t", "g") == []
+    worker.apply(StreamSettings(port=0, max_connections=5))
+    with pytest.raises(ConnectionClosed):
+        client.next()
+    new = socket_address(here.engine)
+    assert new != old
+    assert follow(new).join("a", "s:t", "g") == []
+    with pytest.raises(OSError, match="refused"):
+        follow(old)
+
+
+def test_after_a_port_could_not_be_had_another_may_be_opened(site, follow):
+    host, port = socket_address(site().engine)
+    here = site({"host": host, "port": port})
+    worker_of(here).apply(StreamSettings(port=0))
+    assert follow(socket_address(here.engine)).join("a", "s:t", "g") == []

@@ -40,6 +40,13 @@ const behaviours = (function_id) => ({
     return new Promise(() => {})
   },
   async nothing() {},
+  async door(data) {
+    say({ event: 'called', function_id, data })
+    return { unauthorized: data.group_id === 'closed' }
+  },
+  async who(data) {
+    return { context: { user: data.query_params.user?.[0] ?? null } }
+  },
   async large(data) {
     return { text: data.text }
   },

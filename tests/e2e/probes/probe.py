@@ -72,6 +72,13 @@ def behave(function_id, behaviour):
     def nothing(_data):
         return None
 
+    def door(data):
+        say(event="called", function_id=function_id, data=data)
+        return {"unauthorized": data["group_id"] == "closed"}
+
+    def who(data):
+        return {"context": {"user": data["query_params"].get("user", [None])[0]}}
+
     def large(data):
         return {"text": data["text"]}
 
