@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
-from iii_actors.actor import ActorStats, LightActor, Ref, launch, stats
+from iii_actors.actor import ActorStats, LightActor, Moment, Ref, ask, launch, moments, stats
 from iii_actors.builtin import builtin as builtin_class
 from iii_actors.builtin.base import Builtin, BuiltinContext, Opened
 from iii_actors.clock import Clock, SystemClock
 from iii_actors.config import EngineConfig, default
 from iii_actors.core.channels import Channels
+from iii_actors.core.draining import Drain, PendingCalls
 from iii_actors.core.enqueue import EnqueueDesk
 from iii_actors.core.functions import Functions
 from iii_actors.core.invocations import Invocations
@@ -26,17 +28,28 @@ from iii_actors.core.services import Services
 from iii_actors.core.triggers import Triggers
 from iii_actors.core.workers import Workers
 from iii_actors.errors import ListenError
-from iii_actors.limits import CLOSE_WAIT_S, SHUTDOWN_DEADLINE_S
+from iii_actors.limits import CLOSE_WAIT_S, DRAIN_DEADLINE_S, SHUTDOWN_DEADLINE_S
 from iii_actors.transport.listener import Listener
 from iii_actors.transport.poller import Poller
 from iii_actors.transport.stream_socket import StreamSockets
 
-__all__ = ["Engine"]
+__all__ = ["Drained", "Engine"]
 
 logger = logging.getLogger(__name__)
 
 SERVICE_RESTART: Final = 1012
 """Close code at shutdown: official Python workers take 1000 and 1001 for a final good-bye (core.md §1.4)."""
+
+
+class Drained(NamedTuple):
+    """How a drain ended."""
+
+    calls: int
+    """In flight when it began."""
+    left: int
+    """Still in flight at the deadline."""
+    seconds: float
+    """How long it took."""
 
 
 class Engine:
@@ -57,6 +70,11 @@ class Engine:
         self._core: Core | None = None
         self._changing = threading.Lock()
         self._state = "new"
+        self._drained = threading.Event()
+        self.on_going_down: Callable[[float | None], None] = self._go_down_alone
+        """What ``engine::drain`` calls, with its deadline in seconds (None: as configured), on an actor's thread.
+
+        It must have the engine drained and stopped, and must not wait. Unless replaced, a thread is started for it."""
 
     # --- starting ----------------------------------------------------------------------------------------------------
 
@@ -82,7 +100,7 @@ class Engine:
         self._poller.start()
         sockets = StreamSockets(self._poller, self._clock)
         for instance in self.config.instances:
-            builtin = builtin_class(instance.kind)(BuiltinContext(core, instance, self.config, sockets))
+            builtin = builtin_class(instance.kind)(BuiltinContext(core, instance, self.config, sockets, self._go_down))
             self._builtins.append(builtin)
             builtin.start()
         settings = self.config.listeners()
@@ -152,9 +170,53 @@ class Engine:
 
     def actors(self) -> list[ActorStats]:
         """Figures of every actor of this engine: the core's, the built-in workers', one per connection."""
+        return [figures for ref in self._refs() if (figures := stats(ref)) is not None]
+
+    def moments(self) -> list[Moment]:
+        """What each of these actors is doing now; any thread, also while others hang."""
+        return moments(self._refs())
+
+    def _refs(self) -> list[Ref]:
         refs = [*self._actors, *(ref for builtin in self._builtins for ref in builtin.actors())]
-        refs += [worker.connection for listener in self._listeners for worker in listener.workers()]
-        return [figures for ref in refs if (figures := stats(ref)) is not None]
+        return refs + [worker.connection for listener in self._listeners for worker in listener.workers()]
+
+    # --- going down --------------------------------------------------------------------------------------------------
+
+    def drain(self, deadline_s: float = DRAIN_DEADLINE_S) -> Drained:
+        """Refuse new workers (503) and new calls (``engine_draining``), and wait for what runs. Then call :meth:`stop`.
+
+        What a worker calls while it executes something belongs to what runs. Waits, for ``deadline_s`` at most; any
+        thread, but no actor's. There is no way back.
+        """
+        began = time.monotonic()
+        deadline = began + deadline_s
+        with self._changing:
+            if self._state != "running":
+                return Drained(0, 0, 0.0)
+            for builtin in self._builtins:
+                builtin.drain()
+            for listener in self._listeners:
+                listener.drain()
+        calls = ask(self.core.invocations, Drain(self._drained.set))
+        for builtin in self._builtins:
+            builtin.drained(max(0.0, deadline - time.monotonic()))
+        while True:
+            self._drained.clear()
+            left = ask(self.core.invocations, PendingCalls())
+            if not left or not self._drained.wait(max(0.0, deadline - time.monotonic())):
+                return Drained(calls, left, time.monotonic() - began)
+
+    def _go_down(self, deadline_s: float | None) -> int:
+        self.on_going_down(deadline_s)
+        in_flight: int = ask(self.core.invocations, PendingCalls())
+        return in_flight
+
+    def _go_down_alone(self, deadline_s: float | None) -> None:
+        def work() -> None:
+            self.drain(DRAIN_DEADLINE_S if deadline_s is None else deadline_s)
+            self.stop()
+
+        threading.Thread(target=work, name="iii-drain", daemon=True).start()
 
     # --- stopping ----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ Three rules keep it honest:
 
 from iii_actors.actor._future import AskInsideLightActor, ask, debug
 from iii_actors.actor._light import LightActor, LightRef
+from iii_actors.actor._moment import Moment, moments
 from iii_actors.actor._runner import Mailbox, Round, run_scheduled
 from iii_actors.actor._shared import Ref, handles, launch
 from iii_actors.actor._stats import ActorStats, stats
@@ -31,6 +32,7 @@ __all__ = [
     "LightRef",
     "Mailbox",
     "MailboxFull",
+    "Moment",
     "Ref",
     "Round",
     "ThreadedActor",
@@ -38,6 +40,7 @@ __all__ = [
     "debug",
     "handles",
     "launch",
+    "moments",
     "run_scheduled",
     "stats",
 ]

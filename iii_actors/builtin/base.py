@@ -53,6 +53,9 @@ class BuiltinContext:
     config: EngineConfig
     sockets: Sockets
     """For a port of its own whose clients talk over WebSocket."""
+    go_down: Callable[[float | None], int] = lambda _: 0
+    """Have the engine drained, within so many seconds (None: as configured), and stopped; answers how many calls are in
+    flight. Any thread; does not wait for the end."""
 
 
 class Builtin(ABC):
@@ -89,6 +92,13 @@ class Builtin(ABC):
 
     def open(self) -> None:  # noqa: B027 - a hook, not a duty
         """Begin to accept connections, if it has a port: every built-in worker has started, the listeners open next."""
+
+    def drain(self) -> None:  # noqa: B027 - a hook, not a duty
+        """Begin nothing of its own accord any more: the engine finishes what runs, and stops then. Does not wait."""
+
+    def drained(self, timeout_s: float) -> bool:
+        """Wait until what it has begun, beside calls in flight, is through; returns whether that came in time."""
+        return True
 
     def stop_accepting(self) -> None:  # noqa: B027 - a hook, not a duty
         """Close its ports, if it has any, as the engine begins to stop: the workers that would answer go next.

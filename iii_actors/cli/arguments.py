@@ -7,7 +7,7 @@ from typing import Any
 
 from iii_actors import limits
 
-__all__ = ["Parser", "add_engine_options", "port", "positive"]
+__all__ = ["Parser", "add_engine_options", "port", "positive", "seconds"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +30,17 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds, 0 or more (argparse type)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:

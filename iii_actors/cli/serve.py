@@ -7,15 +7,14 @@ import gc
 import logging
 import os
 import platform
-import signal
-import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
 import iii_actors
 from iii_actors import __version__, config, limits, logs
-from iii_actors.cli.arguments import Parser, port
+from iii_actors.cli.arguments import Parser, port, seconds
+from iii_actors.cli.going_down import GoingDown, drain, watch_signals
 from iii_actors.errors import ConfigError
 
 __all__ = ["run"]
@@ -48,15 +47,17 @@ def run(_command: str, arguments: list[str]) -> int:
     logs.setup(observability.level, observability.format)
     for warning in settings.without_effect():
         logger.warning("%s", warning)
-    stopping = _stop_on_signals()
     engine = iii_actors.Engine(settings)  # loaded only now: -h and -v need none of it
+    going_down = GoingDown(options.drain_timeout)
+    engine.on_going_down = going_down.ask
+    watch_signals(going_down, engine)
     engine.start()
     _tune_garbage_collection()
     try:
         if observability.format == "default":
             print(banner(engine.listeners, engine.opened(), source), flush=True)
-        stopping.wait()
-        logger.info("Stopping")
+        going_down.asked.wait()
+        drain(engine, going_down.deadline_s)
     finally:
         engine.stop(limits.SHUTDOWN_DEADLINE_S)
     return 0
@@ -91,33 +92,6 @@ def _settings(options: argparse.Namespace) -> tuple[config.EngineConfig, str]:
         except ConfigError as error:
             raise ConfigError(f"{given} with {source}", error.problem, error.mend) from None
     return settings, source
-
-
-def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGINT or SIGTERM sets; the second signal ends the process at once.
-
-    Python runs signal handlers between two steps of the main thread, and that thread may be about to wait for good, or
-    be busy. So the number goes through a pipe, which the interpreter fills as the signal comes, to a thread that
-    has nothing else to do.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    stopping = threading.Event()
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in numbers:
-        signal.signal(number, lambda _number, _frame: None)
-
-    def watch() -> None:
-        while True:
-            number = os.read(reading, 1)[0]
-            if number in numbers:
-                if stopping.is_set():
-                    os._exit(128 + number)
-                stopping.set()
-
-    threading.Thread(target=watch, name="iii-signals", daemon=True).start()
-    return stopping
 
 
 def banner(listeners: list[tuple[str, int]], opened: Iterable[tuple[str, str, str, int]], source: str) -> str:
@@ -171,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=port, help=f"port of the first listener ({limits.PORT}); 0 takes a free one")
     parser.add_argument("--host", help=f"its address ({limits.HOST}, this machine only; 0.0.0.0 is every interface)")
     parser.add_argument("--reader", choices=("shared", "own"), help="how sockets are read (shared)")
+    parser.add_argument(
+        "--drain-timeout",
+        type=seconds,
+        default=limits.DRAIN_DEADLINE_S,
+        metavar="SECONDS",
+        help=f"when asked to stop, wait so long for calls in flight ({limits.DRAIN_DEADLINE_S:g})",
+    )
     parser.add_argument("--no-update-check", action="store_true", help="accepted and ignored: there is no such check")
     parser.add_argument("-v", "--version", action="version", version=__version__, help="print the version and exit")
     return parser

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Raw
 from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, MailboxFull, handles
+from iii_actors.core.draining import Drain, EngineDraining, PendingCalls
 from iii_actors.core.groups import LEAST_BUSY
 from iii_actors.core.messages import (
     Answer,
@@ -17,7 +19,7 @@ from iii_actors.core.messages import (
     ListCalls,
     Target,
 )
-from iii_actors.core.outcome import complete
+from iii_actors.core.outcome import complete, wire_error
 from iii_actors.limits import MAX_CALLS_AT_WORKER, MAX_CALLS_PENDING_PER_WORKER
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import Undecodable, canonical_uuid
@@ -33,6 +35,7 @@ _NULL_BYTES: Final = len(b"null")
 TOO_MANY: Final = wire.ErrorBody(
     "invocation_error", f"more than {MAX_CALLS_PENDING_PER_WORKER} calls of this worker are in flight"
 )
+DRAINING: Final = wire_error(EngineDraining())
 CHANNEL_CLOSED: Final = wire.ErrorBody("channel_send_failed", "channel closed")
 
 
@@ -46,6 +49,7 @@ class Invocations(LightActor):
         super().__init__()
         self._pending: dict[str, Forward] = {}
         self._of_worker: dict[str, set[str]] = {}
+        self._drained: Callable[[], None] | None = None
 
     @handles(Forward)
     def forward(self, forward: Forward) -> None:
@@ -130,6 +134,37 @@ class Invocations(LightActor):
             if made is not None:
                 made.discard(invocation_id)
         complete(invoke, result, error)
+
+    # --- going down --------------------------------------------------------------------------------------------------
+
+    @handles(Drain)
+    def drain(self, request: Drain) -> int:
+        """From now on only what belongs to a call in flight is taken (:class:`Drain`)."""
+        self._drained = request.drained
+        self._handlers[Forward] = self._forward_in_drain
+        self.actor_inbox.after_batch = self._tell_if_drained  # not before: it costs time on the path of every call
+        return len(self._pending)
+
+    def _forward_in_drain(self, forward: Forward) -> None:
+        caller = forward.invoke.caller
+        if caller is None or self._executes(caller.worker_id):
+            self.forward(forward)
+        else:
+            complete(forward.invoke, wire.ABSENT, DRAINING)
+
+    def _executes(self, worker_id: str) -> bool:
+        mine = self._of_worker.get(worker_id, ())
+        return any(self._pending[one].target.worker_id == worker_id for one in mine)
+
+    def _tell_if_drained(self) -> None:
+        if self._drained is not None and not self._pending:
+            self._drained()
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    @handles(PendingCalls)
+    def pending(self, _: PendingCalls) -> int:
+        return len(self._pending)
 
     @handles(CountCalls)
     def count(self, _: CountCalls) -> dict[str, int]:

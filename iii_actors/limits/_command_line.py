@@ -15,3 +15,9 @@ CONNECT_TIMEOUT_MS: Final = limit(
     "ms",
     "`iii-actors call` and `list`: an engine on any network answers sooner or not at all",
 )
+ACTORS_SHOWN: Final = limit(
+    "ACTORS_SHOWN",
+    100,
+    "actors",
+    "lines for actors that are not idle after SIGUSR1: what is stuck is at the top, and the rest would scroll it away",
+)

@@ -99,3 +99,10 @@ SHUTDOWN_DEADLINE_S: Final = limit(
     "s",
     "process managers and the official suites expect an exit within about 3 s of SIGTERM",
 )
+DRAIN_DEADLINE_S: Final = limit(
+    "DRAIN_DEADLINE_S",
+    8.0,
+    "s",
+    "calls in flight get so long to end before the engine stops (`--drain-timeout`); with SHUTDOWN_DEADLINE_S close to"
+    " the 10 s after which container runtimes kill",
+)

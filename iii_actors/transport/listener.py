@@ -12,6 +12,7 @@ from iii_actors.config import ListenerSettings
 from iii_actors.core.refs import Core
 from iii_actors.transport.channel_socket import ChannelEnds
 from iii_actors.transport.frames import close_frame
+from iii_actors.transport.handshake import Refused
 from iii_actors.transport.keepalive import Keepalive
 from iii_actors.transport.poller import Poller
 from iii_actors.transport.socket_server import Accepted, SocketServer, cut
@@ -42,12 +43,17 @@ class Listener(SocketServer):
         self.channel_ends = ChannelEnds(core)
         self._workers: set[WorkerSocket] = set()
         self._telemetry: set[socket.socket] = set()
+        self._draining = False
         self._keepalive = Keepalive(core.clock, self.workers, options.ping_interval_s, options.ping_timeout_s)
         super().__init__(options, "iii-listener")
 
     def open(self) -> None:
         super().open()
         self._keepalive.start()
+
+    def drain(self) -> None:
+        """Turn new workers away, with 503. Who is here stays, and channels are opened: what runs may need them."""
+        self._draining = True
 
     def stop_accepting(self) -> None:
         self._keepalive.stop()
@@ -86,6 +92,8 @@ class Listener(SocketServer):
         )
 
     def admit(self, accepted: Accepted) -> None:
+        if self._draining and accepted.request.path == WORKER_PATH:
+            raise Refused(503, "the engine is going down; connect again in a moment")
         if accepted.request.path.startswith(CHANNEL_PREFIX):
             self.channel_ends.check(accepted.request)
 

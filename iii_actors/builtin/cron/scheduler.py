@@ -23,7 +23,7 @@ from iii_actors.errors import TriggerRegistrationFailed
 from iii_actors.limits import CRON_BACK_S, CRON_FAILURES_LOGGED_PER_S, CRON_LATE_S, CRON_LOOK_S, CRON_MAX_JOBS
 from iii_actors.wire import messages as wire
 
-__all__ = ["Scheduler", "UseLocks"]
+__all__ = ["Pause", "Scheduler", "UseLocks"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,10 @@ class UseLocks(NamedTuple):
     """Asked of the scheduler: use these locks from now on; every job is scheduled anew (cron.md §6)."""
 
     locks: Locks
+
+
+class Pause(NamedTuple):
+    """Told: fire nothing any more; what runs is left to its worker."""
 
 
 class _Look(NamedTuple):
@@ -83,6 +87,7 @@ class Scheduler(Desk):
         self._logged_second = 0
         self._logged = 0
         """Failed runs in that second of the clock."""
+        self._paused = False
         self._seen = self._clock.now()
         self._timer: Timer | None = None
         self._timer_at = 0.0
@@ -129,6 +134,10 @@ class Scheduler(Desk):
         self._agenda.restart(int(self._seen))
         self._wind()
 
+    @handles(Pause)
+    def pause(self, _: Pause) -> None:
+        self._paused = True
+
     # --- time --------------------------------------------------------------------------------------------------------
 
     @handles(_Look)
@@ -143,6 +152,8 @@ class Scheduler(Desk):
             self._wind()
 
     def _fire_due(self) -> None:
+        if self._paused:
+            return
         now = self._clock.now()
         if now < self._seen - CRON_BACK_S:
             logger.warning("iii-cron: the clock was set back by %.0f s; all jobs are scheduled anew", self._seen - now)

@@ -11,7 +11,7 @@ from iii_actors.builtin.base import Builtin, BuiltinContext
 from iii_actors.builtin.calls import Calls
 from iii_actors.builtin.cron.job import CALL_SCHEMA, CONFIG_SCHEMA
 from iii_actors.builtin.cron.locks import Locks, NoLocks
-from iii_actors.builtin.cron.scheduler import Scheduler, UseLocks
+from iii_actors.builtin.cron.scheduler import Pause, Scheduler, UseLocks
 from iii_actors.config.adapters import RedisSettings
 from iii_actors.config.cron import CronSettings
 from iii_actors.limits import CLOSE_WAIT_S
@@ -63,6 +63,10 @@ class Cron(Builtin):
         from iii_actors.builtin.cron.redis_locks import RedisLocks  # noqa: PLC0415 - needs the extra
 
         return RedisLocks(client, self.core.clock)
+
+    def drain(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.tell(Pause())
 
     def tear_down(self) -> None:
         if self._scheduler is not None:

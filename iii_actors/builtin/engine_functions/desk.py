@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from iii_actors.actor import handles
 from iii_actors.builtin.base import Call, Desk
-from iii_actors.builtin.engine_functions import baggage, channels, log
+from iii_actors.builtin.engine_functions import baggage, channels, going_down, log
 from iii_actors.builtin.engine_functions.bind_call import BindCalls, Silence
 from iii_actors.builtin.engine_functions.discovery import FunctionTable, ReadFunctions
 from iii_actors.builtin.engine_functions.legacy_calls import LegacyCalls
@@ -31,7 +33,7 @@ class RegisteredWorker(msgspec.Struct, frozen=True):
 class EngineDesk(Desk):
     """Answers the calls of ``engine::*`` one after the other, from what the registries hold at that moment."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, go_down: Callable[[float | None], int] = lambda _: 0) -> None:
         super().__init__(core)
         self._reader = Reader(core)
         self._bind_calls = BindCalls(core, self.actor_ref)
@@ -43,6 +45,7 @@ class EngineDesk(Desk):
             *log.offers(),
             *baggage.offers(),
             *LegacyCalls(self._reader).offers(),
+            *going_down.offers(go_down),
         ]
         """What it answers; read by the worker that registers them, before the first call."""
         for offer in self.offers:

@@ -31,7 +31,7 @@ class EngineFunctions(Builtin):
 
     def set_up(self) -> None:
         core = self.core
-        desk = EngineDesk(core)
+        desk = EngineDesk(core, self.context.go_down)
         desk_ref = launch(desk)
         workers = launch(WorkerEvents(core.functions))
         functions = launch(FunctionEvents(core.functions, desk_ref, core.clock))

@@ -141,6 +141,22 @@ class Server:
         for listening in (self._listening, *self._former):
             listening.close()
 
+    def drained(self, timeout_s: float) -> bool:
+        """Wait until every connection has ended, after :meth:`stop_accepting`; returns whether that came in time."""
+        if not self._thread.is_alive():
+            return True
+        waiting = asyncio.run_coroutine_threadsafe(self._emptied(), self._loop)
+        try:
+            waiting.result(timeout_s)
+        except TimeoutError:
+            waiting.cancel()
+            return False
+        return True
+
+    async def _emptied(self) -> None:
+        for listening in (self._listening, *self._former):
+            await listening.emptied()
+
     def stop(self) -> None:
         """Answer what waits (``invocation_stopped``), write for a moment more, then cut. Waits for the thread."""
         if self._thread.is_alive():

@@ -72,6 +72,12 @@ class Http(Builtin):
         ask(self.core.channels, LendChannels(self.front.lending.find))
         logger.info("HTTP on address: %s:%d", *self._address)
 
+    def drain(self) -> None:
+        self.stop_accepting()
+
+    def drained(self, timeout_s: float) -> bool:
+        return self._server.drained(timeout_s)
+
     def tear_down(self) -> None:
         if self._pages is not None:  # else it failed to start, and left nothing behind but actors
             self._pages.stop()
