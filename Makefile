@@ -8,7 +8,7 @@ check:
 	.ci/run
 
 test: .venv
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto
 
 lint: .venv
 	.venv/bin/ruff check .

@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import rows_calls, rows_cron, rows_http, rows_pubsub, rows_sdk, rows_state, rows_stream, rows_workers
+from benchmarks import (
+    rows_calls,
+    rows_cron,
+    rows_http,
+    rows_pubsub,
+    rows_queue,
+    rows_sdk,
+    rows_state,
+    rows_stream,
+    rows_workers,
+)
 from benchmarks.bench import Bench, Row
 from benchmarks.processes import Failed
 from benchmarks.report import LEGEND, circumstances, page
@@ -26,6 +36,7 @@ ROWS: Final[Sequence[Row]] = [
     *rows_cron.ROWS,
     *rows_state.ROWS,
     *rows_stream.ROWS,
+    *rows_queue.ROWS,
     *rows_sdk.ROWS,
 ]
 _KEYS: Final = [row.key for row in ROWS]

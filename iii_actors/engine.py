@@ -9,47 +9,39 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from iii_actors.actor import ActorStats, LightActor, Moment, Ref, ask, launch, moments, stats
 from iii_actors.builtin import builtin as builtin_class
 from iii_actors.builtin.base import Builtin, BuiltinContext, Opened
 from iii_actors.clock import Clock, SystemClock
-from iii_actors.config import EngineConfig, default
+from iii_actors.config import EngineConfig, ListenerSettings, WorkerInstance, default
+from iii_actors.config.persisted import with_persisted
 from iii_actors.core.channels import Channels
-from iii_actors.core.draining import Drain, PendingCalls
+from iii_actors.core.draining import Drain, Drained, PendingCalls
 from iii_actors.core.enqueue import EnqueueDesk
 from iii_actors.core.functions import Functions
 from iii_actors.core.invocations import Invocations
+from iii_actors.core.observing import Observing
 from iii_actors.core.refs import Core
 from iii_actors.core.services import Services
 from iii_actors.core.triggers import Triggers
 from iii_actors.core.workers import Workers
-from iii_actors.errors import ListenError
-from iii_actors.limits import CLOSE_WAIT_S, DRAIN_DEADLINE_S, SHUTDOWN_DEADLINE_S
+from iii_actors.errors import EngineError, ListenError
+from iii_actors.limits import ASK_TIMEOUT_S, CLOSE_WAIT_S, DRAIN_DEADLINE_S, SHUTDOWN_DEADLINE_S
 from iii_actors.transport.listener import Listener
 from iii_actors.transport.poller import Poller
 from iii_actors.transport.stream_socket import StreamSockets
 
-__all__ = ["Drained", "Engine"]
+__all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
 
 SERVICE_RESTART: Final = 1012
 """Close code at shutdown: official Python workers take 1000 and 1001 for a final good-bye (core.md §1.4)."""
-
-
-class Drained(NamedTuple):
-    """How a drain ended."""
-
-    calls: int
-    """In flight when it began."""
-    left: int
-    """Still in flight at the deadline."""
-    seconds: float
-    """How long it took."""
 
 
 class Engine:
@@ -60,12 +52,14 @@ class Engine:
     """
 
     def __init__(self, config: EngineConfig | None = None, *, clock: Clock | None = None) -> None:
-        self.config = config if config is not None else default()
+        self.config = self._written = config if config is not None else default()
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._own_clock = clock is None
         self._actors: list[Ref] = []
         self._builtins: list[Builtin] = []
-        self._listeners: list[Listener] = []
+        self._listener_of: dict[str, Listener] = {}
+        """By the worker's id, the primary one first."""
+        self._sockets: StreamSockets
         self._poller: Poller | None = None
         self._core: Core | None = None
         self._changing = threading.Lock()
@@ -95,35 +89,52 @@ class Engine:
         return self
 
     def _start(self) -> None:
-        core = self._core = self._build_core()
+        self.config = with_persisted(self._written)
+        self._core = self._build_core()
         self._poller = Poller("iii-reader")
         self._poller.start()
-        sockets = StreamSockets(self._poller, self._clock)
+        self._sockets = StreamSockets(self._poller, self._clock)
         for instance in self.config.instances:
-            builtin = builtin_class(instance.kind)(BuiltinContext(core, instance, self.config, sockets, self._go_down))
+            builtin = self._made(instance)
             self._builtins.append(builtin)
             builtin.start()
-        settings = self.config.listeners()
-        for index, options in enumerate(settings):
-            try:
-                self._listeners.append(Listener(options, core, self._poller, _no_store))
-            except ListenError as error:
-                if index == 0:
-                    raise
-                logger.warning("%s; the engine goes on without this listener", error)
+        for instance in self.config.instances:
+            if isinstance(instance.settings, ListenerSettings):
+                try:
+                    self._listener_of[instance.id] = self._bound(instance.settings)
+                except ListenError as error:
+                    if not self._listener_of:
+                        raise
+                    logger.warning("%s; the engine goes on without this listener", error)
         for builtin in self._builtins:
             builtin.open()
         # The primary one opens last: a harness takes its answering for everything being ready.
-        for listener in reversed(self._listeners):
-            listener.open()
-            logger.info("Engine listening on address: %s:%d", *listener.address)
+        for listener in reversed(self._listener_of.values()):
+            _open(listener)
+
+    def _made(self, instance: WorkerInstance) -> Builtin:
+        context = BuiltinContext(
+            self.core,
+            instance,
+            self.config,
+            self._sockets,
+            go_down=self._go_down,
+            url=lambda: self.url,
+            written=self._written,
+            change_worker=self._change_worker,
+        )
+        return builtin_class(instance.kind)(context)
+
+    def _bound(self, settings: ListenerSettings) -> Listener:
+        assert self._poller is not None  # noqa: S101 - it is started
+        return Listener(settings, self.core, self._poller, self.core.observing.take)
 
     def _build_core(self) -> Core:
         workers = self._run(Workers(self._clock))
         invocations = self._run(Invocations())
         services = self._run(Services())
-        functions_actor = Functions(invocations, services)
-        functions = self._run(functions_actor)
+        observing = Observing()
+        functions = self._run(Functions(invocations, services))
         return Core(
             clock=self._clock,
             functions=functions,
@@ -132,8 +143,9 @@ class Engine:
             workers=workers,
             services=services,
             channels=self._run(Channels(self._clock)),
-            enqueue=self._run(EnqueueDesk(functions)),
+            enqueue=self._run(EnqueueDesk(functions, observing)),
             namespace_grace_s=self.config.registration_namespace_grace_ms / 1000,
+            observing=observing,
         )
 
     def _run(self, actor: LightActor) -> Ref:
@@ -153,16 +165,18 @@ class Engine:
     @property
     def listeners(self) -> list[tuple[str, int]]:
         """Address of each open listener, the primary one first."""
-        return [listener.address for listener in self._listeners]
+        return [listener.address for listener in self._listener_of.values()]
+
+    @property
+    def _listeners(self) -> list[Listener]:
+        return list(self._listener_of.values())
 
     @property
     def url(self) -> str:
         """Where workers connect: the primary listener, as seen from this machine."""
-        if not self._listeners:
+        if not self._listener_of:
             raise RuntimeError("the engine is not running")
-        host, port = self._listeners[0].address
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+        return self._listeners[0].url
 
     def opened(self) -> list[Opened]:
         """Return the ports of the built-in workers: HTTP and the like."""
@@ -178,7 +192,113 @@ class Engine:
 
     def _refs(self) -> list[Ref]:
         refs = [*self._actors, *(ref for builtin in self._builtins for ref in builtin.actors())]
-        return refs + [worker.connection for listener in self._listeners for worker in listener.workers()]
+        return refs + [ref for listener in self._listeners for ref in listener.actors()]
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+
+    def reconfigure(self, config: EngineConfig) -> list[EngineError]:
+        """Go by other settings while it runs: what has changed is changed, or stopped and started; the rest goes on.
+
+        A worker that cannot go by its new settings keeps the old ones; the errors are returned, an empty list is
+        success. Workers' connections end (1012: they reconnect) only if their listener has changed. One thread.
+        """
+        with self._changing:
+            if self._state != "running":
+                raise RuntimeError("only a running engine is changed")
+            self._written = config
+            errors = self._go_by_all(with_persisted(config))
+            self._tell_settings()
+            return errors
+
+    def _change_worker(self, worker_id: str, block: object) -> None:
+        """Have one worker go by another block of settings. Raises ``EngineError``; then nothing has changed."""
+        if not self._changing.acquire(timeout=ASK_TIMEOUT_S):
+            raise EngineError("the engine is starting, stopping or changing; try again")
+        try:
+            if self._state != "running":
+                raise EngineError("the engine is not running")
+            before = self.config
+            errors = self._go_by_all(before.with_worker(worker_id, block))
+            if errors:
+                self.config = before
+                raise errors[0]
+            self._tell_settings()
+        finally:
+            self._changing.release()
+
+    def _go_by_all(self, config: EngineConfig) -> list[EngineError]:
+        errors: list[EngineError] = []
+        wanted = {one.id for one in config.instances}
+        for builtin in reversed(self._builtins):
+            if builtin.id not in wanted:
+                self._withdraw(builtin)
+        running = {one.id: one for one in self._builtins}
+        self.config = config
+        self._builtins = []
+        for instance in config.instances:
+            try:
+                self._go_by(instance, running.get(instance.id))
+            except EngineError as error:
+                errors.append(error)
+        order = [one.id for one in config.instances if one.id in self._listener_of]
+        self._listener_of = {listener_id: self._listener_of[listener_id] for listener_id in order}
+        return errors
+
+    def _tell_settings(self) -> None:
+        for builtin in self._builtins:
+            builtin.settings_changed(self.config, self._written)
+
+    def _go_by(self, instance: WorkerInstance, builtin: Builtin | None) -> None:
+        """Have one worker run by its settings; if that fails it runs as before, or not at all if it did not."""
+        if builtin is None:
+            self._join(instance)
+            return
+        before = builtin.context.instance
+        if before.settings == instance.settings and before.kind == instance.kind:
+            self._builtins.append(builtin)
+            return
+        try:
+            changed = before.kind == instance.kind and builtin.change(instance.settings)
+        except EngineError:
+            self._builtins.append(builtin)
+            raise
+        if changed:
+            self._builtins.append(builtin)
+            builtin.context = replace(builtin.context, instance=instance, config=self.config)
+            logger.info("%s goes by its new settings", instance.id)
+            return
+        self._withdraw(builtin)
+        try:
+            self._join(instance)
+        except EngineError:
+            self._join(before)
+            raise
+
+    def _join(self, instance: WorkerInstance) -> None:
+        """Start one worker, and open its port."""
+        builtin = self._made(instance)
+        try:
+            builtin.start()
+            builtin.open()
+            if isinstance(instance.settings, ListenerSettings):
+                listener = self._bound(instance.settings)
+                self._listener_of[instance.id] = listener
+                _open(listener)
+        except EngineError:
+            builtin.stop_accepting()
+            builtin.stop()
+            raise
+        self._builtins.append(builtin)
+        logger.info("%s has started", instance.id)
+
+    def _withdraw(self, builtin: Builtin) -> None:
+        """Stop one worker; what is in flight on its port is cut."""
+        builtin.stop_accepting()
+        listener = self._listener_of.pop(builtin.id, None)
+        if listener is not None:
+            self._close([listener], time.monotonic() + SHUTDOWN_DEADLINE_S)
+        builtin.stop()
+        logger.info("%s has stopped", builtin.id)
 
     # --- going down --------------------------------------------------------------------------------------------------
 
@@ -195,7 +315,7 @@ class Engine:
                 return Drained(0, 0, 0.0)
             for builtin in self._builtins:
                 builtin.drain()
-            for listener in self._listeners:
+            for listener in self._listener_of.values():
                 listener.drain()
         calls = ask(self.core.invocations, Drain(self._drained.set))
         for builtin in self._builtins:
@@ -234,17 +354,7 @@ class Engine:
         deadline = time.monotonic() + deadline_s
         for builtin in self._builtins:
             builtin.stop_accepting()
-        for listener in self._listeners:
-            listener.stop_accepting()
-            listener.end_reading_ends(SERVICE_RESTART)
-        for listener in self._listeners:
-            for worker in listener.workers():
-                worker.close(SERVICE_RESTART, "the engine is stopping")
-            listener.end_others()
-        self._wait_for_departures(min(deadline, time.monotonic() + CLOSE_WAIT_S))
-        for listener in self._listeners:
-            listener.cut_all()
-        self._wait_for_departures(deadline)
+        self._close(list(self._listener_of.values()), deadline)
         for builtin in reversed(self._builtins):
             builtin.stop()
         if self._poller is not None:
@@ -254,9 +364,27 @@ class Engine:
         if self._own_clock:
             self._clock.stop()
 
-    def _wait_for_departures(self, deadline: float) -> None:
-        for listener in self._listeners:
-            listener.wait_until_empty(max(0.0, deadline - time.monotonic()))
+    @staticmethod
+    def _close(listeners: Sequence[Listener], deadline: float) -> None:
+        """Close ports, then their sockets, and wait until whoever was there has been cleaned up after."""
+
+        def wait_for_departures(until: float) -> None:
+            for listener in listeners:
+                listener.wait_until_empty(max(0.0, until - time.monotonic()))
+
+        for listener in listeners:
+            listener.stop_accepting()
+            listener.end_reading_ends(SERVICE_RESTART)
+        for listener in listeners:
+            for worker in listener.workers():
+                worker.close(SERVICE_RESTART, "the engine is stopping")
+            listener.end_others()
+        wait_for_departures(min(deadline, time.monotonic() + CLOSE_WAIT_S))
+        for listener in listeners:
+            listener.cut_all()
+        wait_for_departures(deadline)
+        for listener in listeners:
+            listener.end()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -267,5 +395,6 @@ class Engine:
         self.stop()
 
 
-def _no_store(frame: bytes) -> None:
-    """Telemetry is accepted and has no store in this version (observability.md §2)."""
+def _open(listener: Listener) -> None:
+    listener.open()
+    logger.info("Engine listening on address: %s:%d", *listener.address)

@@ -48,7 +48,8 @@ def setup(level: str, style: str, stream: IO[str] | None = None) -> None:
     handler.setFormatter(JsonFormatter() if style == "json" else HumanFormatter(coloured=coloured))
     logging.basicConfig(handlers=[handler], level=_LEVELS[level], force=True)
     # Pykka reports at INFO, with a traceback, every refusal that one of our actors answers with on purpose.
-    logging.getLogger("pykka").setLevel(max(logging.WARNING, _LEVELS[level]))
+    for library in ("pykka", "watchfiles"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, _LEVELS[level]))
     logging.raiseExceptions = False  # a closed stdout must not fill stderr with tracebacks
 
 

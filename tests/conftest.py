@@ -1,5 +1,6 @@
 """What every test may use. Nothing here sleeps: tests wait for events."""
 
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,6 +8,12 @@ import pytest
 import iii_actors
 from iii_actors import actor
 from tests.support.peer import Peer, peers
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand collected tests are no garbage: no collection, of which some tests ask for one, looks at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

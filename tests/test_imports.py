@@ -21,10 +21,13 @@ MAY_IMPORT = {
     "actor": {"clock", "errors", "limits"},
     "config": {"errors", "limits"},
     "wire": {"errors", "limits"},
-    "core": FOUNDATION | {"wire"},
-    "transport": FOUNDATION | {"config", "core", "wire"},
-    "storage": FOUNDATION | {"config"},
-    "builtin": FOUNDATION | {"config", "core", "storage", "wire"},
+    "access": FOUNDATION | {"config", "wire"},
+    "core": FOUNDATION | {"access", "wire"},
+    "transport": FOUNDATION | {"access", "config", "core", "wire"},
+    "remote": FOUNDATION,
+    "storage": FOUNDATION | {"config", "remote"},
+    "brokers": FOUNDATION | {"config", "storage"},
+    "builtin": FOUNDATION | {"access", "brokers", "config", "core", "remote", "storage", "wire"},
 }
 """Room to the rooms it may import, beside itself. `engine` and `cli` put the house together and may import all."""
 KNOW_ALL = {"__init__", "__main__", "engine", "cli"}

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from iii_actors import __version__
+from iii_actors.access.policy import Access
 from iii_actors.actor import Ref, ThreadedActor, ask, handles
 from iii_actors.config import EngineConfig, WorkerInstance
+from iii_actors.config.settings import Settings
 from iii_actors.core.conversation import Sockets
 from iii_actors.core.messages import (
     DEFAULT_NAMESPACE,
@@ -56,6 +58,13 @@ class BuiltinContext:
     go_down: Callable[[float | None], int] = lambda _: 0
     """Have the engine drained, within so many seconds (None: as configured), and stopped; answers how many calls are in
     flight. Any thread; does not wait for the end."""
+    url: Callable[[], str] = lambda: ""
+    """Where workers connect; known when the ports have been bound, which is before :meth:`Builtin.open`."""
+    written: EngineConfig = field(default_factory=EngineConfig)
+    """The settings as they were given, before what was changed while an engine ran (config-and-cli.md §3)."""
+    change_worker: Callable[[str, Any], None] = lambda _worker_id, _block: None
+    """Have a built-in worker go by another `config`. Waits; an actor's own thread may. Raises ``EngineError``, and
+    then nothing has changed."""
 
 
 class Builtin(ABC):
@@ -92,6 +101,16 @@ class Builtin(ABC):
 
     def open(self) -> None:  # noqa: B027 - a hook, not a duty
         """Begin to accept connections, if it has a port: every built-in worker has started, the listeners open next."""
+
+    def change(self, settings: Settings) -> bool:
+        """Go by other settings while it runs; False: it cannot, and is to be stopped and started with them.
+
+        On the thread that changes the engine. Raises ``EngineError`` if they cannot be had: then all is as before.
+        """
+        return False
+
+    def settings_changed(self, config: EngineConfig, written: EngineConfig) -> None:  # noqa: B027
+        """Learn that the engine goes by other settings; ``written``: as given, ``config``: as they are gone by."""
 
     def drain(self) -> None:  # noqa: B027 - a hook, not a duty
         """Begin nothing of its own accord any more: the engine finishes what runs, and stops then. Does not wait."""
@@ -188,6 +207,12 @@ class Call:
         """The calling worker; None for calls the engine makes itself."""
         caller = self._forward.invoke.caller
         return caller.worker_id if caller is not None else None
+
+    @property
+    def access(self) -> Access | None:
+        """What the calling session may do; None: everything (core.md §10)."""
+        caller = self._forward.invoke.caller
+        return caller.access if caller is not None else None
 
     @property
     def call(self) -> wire.InvokeFunction:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -36,6 +37,7 @@ class _Condition(msgspec.Struct):
 
 
 _condition = msgspec.json.Decoder(_Condition)
+_INTERNAL: Final = (("iii.function.kind", "internal"),)
 
 
 def condition_of(config: Raw) -> str | None:
@@ -47,14 +49,14 @@ def condition_of(config: Raw) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def fire(functions: Ref, trigger: Trigger, payload: Raw) -> None:
+def fire(functions: Ref, trigger: Trigger, payload: Raw, traceparent: str | None = None) -> None:
     """Call a binding's function, in the binding's namespace and with its metadata; the outcome is nobody's concern.
 
     A function that is not there is passed over in silence (core.md §6.6). Any thread; does not wait.
     """
     own_id = invocation_id()
     metadata = trigger.metadata if wire.present(trigger.metadata) else wire.ABSENT
-    call = wire.InvokeFunction(trigger.function_id, own_id, metadata=metadata, data=payload)
+    call = wire.InvokeFunction(trigger.function_id, own_id, traceparent, metadata=metadata, data=payload)
     functions.tell(Invoke(call, trigger.namespace, own_id, None, None))
 
 
@@ -66,6 +68,7 @@ class Calls:
 
     def __init__(self, core: Core) -> None:
         self._functions = core.functions
+        self._observing = core.observing
         self._outcomes = launch(_Outcomes())
 
     @property
@@ -125,17 +128,32 @@ class Calls:
         self.call(condition, payload, decided, namespace=trigger.namespace)
 
     def fire_in_turn(
-        self, bound: Sequence[Bound], payload: Raw, traceparent: str | None = None, baggage: str | None = None
+        self,
+        bound: Sequence[Bound],
+        payload: Raw,
+        traceparent: str | None = None,
+        baggage: str | None = None,
+        span_name: str | None = None,
     ) -> None:
         """Call several bindings' functions, each after the one before has answered; failures are only logged.
 
         A binding whose condition says exactly ``false``, or fails, is passed over (state.md §5).
+
+        :param span_name: of the engine's own span around them, of which they are told (observability.md §4); its parent
+            is ``traceparent``. None: they are told ``traceparent`` itself.
         """
         turn = iter(bound)
+        tracer = self._observing.tracer if span_name is not None and bound else None
+        span = None
+        if tracer is not None and span_name is not None:
+            span = tracer.begin(span_name, traceparent=traceparent, baggage=baggage)
+            traceparent = span.traceparent
 
         def next_one(_: Raw = wire.ABSENT, __: wire.ErrorBody | None = None) -> None:
             trigger, condition = next(turn, (None, None))
             if trigger is None:
+                if span is not None:
+                    span.end(_INTERNAL)
                 return
 
             def handled(_: Raw, error: wire.ErrorBody | None) -> None:

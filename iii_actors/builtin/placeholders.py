@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iii_actors.builtin.base import Builtin
 
-__all__ = ["Configuration", "Listeners", "Observability", "Telemetry"]
+__all__ = ["Listeners", "Telemetry"]
 
 
 class _Quiet(Builtin):
@@ -25,19 +25,8 @@ class Telemetry(_Quiet):
     description = "Usage reports of other engines: accepted in the configuration, and nothing is ever sent."
 
 
-class Observability(_Quiet):
-    """``iii-observability``: so far its log settings only."""
-
-    description = "The engine's log; traces and metrics come in a later version."
-
-
 class Listeners(_Quiet):
     """``iii-worker-manager``: the row for the listeners, which the engine itself opens."""
 
     description = "The listeners that workers connect to."
 
-
-class Configuration(_Quiet):
-    """``configuration``: listed only."""
-
-    description = "Shared configuration entries; they come in a later version."

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
+from iii_actors.builtin.updates import Operation, apply
 from iii_actors.errors import EngineError
-from iii_actors.storage import Change, VersionConflict
+from iii_actors.storage import Change, StorageError, VersionConflict
 
-__all__ = ["NULL", "StoredValueError", "change_text", "failure"]
+__all__ = ["NULL", "Applying", "StoredValueError", "change_text", "failure"]
 
 NULL: Final = b"null"
 _encode: Final = msgspec.json.Encoder().encode
@@ -21,6 +24,23 @@ class StoredValueError(EngineError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code  # type: ignore[misc]
+
+
+class Applying:
+    """The change function of an update: its operations, and for a store that is elsewhere their text."""
+
+    __slots__ = ("_asked", "operations")
+
+    def __init__(self, asked: Sequence[Operation], text: Raw) -> None:
+        self._asked = asked
+        self.operations = text
+
+    def __call__(self, text: bytes | None) -> tuple[bytes, Any]:
+        try:
+            applied = apply(text, self._asked)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise StorageError(str(error)) from None
+        return applied.text, applied.errors
 
 
 def failure(code: str, prefix: str, error: EngineError | None) -> EngineError:

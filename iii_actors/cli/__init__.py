@@ -1,6 +1,7 @@
 """The command line (config-and-cli.md §7): one module per command, chosen here by the first argument.
 
-``iii-actors [serve]`` runs the engine; ``call`` and ``list`` are clients of a running one. Results go to stdout, errors
+``iii-actors [serve]`` runs the engine; ``call`` and ``list`` are clients of a running one; ``check``
+and ``init`` need none. Results go to stdout, errors
 to stderr. Exit codes: 0 done; 1 refused, failed or timed out, with one line on stderr and never a traceback; 2 the
 arguments are not understood; 130 or 143 stopped by a second signal.
 """
@@ -12,11 +13,21 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from iii_actors.cli.starting import quickly
 from iii_actors.errors import EngineError
 
 __all__ = ["main"]
 
-_COMMANDS = {"serve": "serve", "call": "call", "trigger": "call", "t": "call", "list": "listing"}
+_COMMANDS = {
+    "serve": "serve",
+    "call": "call",
+    "trigger": "call",
+    "t": "call",
+    "list": "listing",
+    "check": "check",
+    "init": "init",
+    "token": "token",
+}
 """Command to its module, which is imported only when it is wanted, so that all of them start fast."""
 
 
@@ -32,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"iii-actors: there is no command {command!r}; `iii-actors -h` lists them", file=sys.stderr)
         return 2
     try:
-        code: int = import_module(f"iii_actors.cli.{_COMMANDS[command]}").run(command, rest)
+        with quickly():
+            module = import_module(f"iii_actors.cli.{_COMMANDS[command]}")
+        code: int = module.run(command, rest)
         sys.stdout.flush()
     except EngineError as error:
         print(f"Error: {error}", file=sys.stderr)

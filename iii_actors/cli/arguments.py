@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from iii_actors import limits
 
-__all__ = ["Parser", "add_engine_options", "port", "positive", "seconds"]
+__all__ = ["Parser", "add_engine_options", "folder", "port", "positive", "seconds"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,6 +17,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+
+
+def folder(text: str) -> str:
+    """Return the path of a folder, which need not be there yet (argparse type)."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the path of a folder")
+    return text
 
 
 def port(text: str) -> int:
@@ -54,3 +62,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="how long to wait for the answer (%(default)s)",
     )
+    parser.add_argument(
+        "--token", default=os.environ.get("III_TOKEN"), help="bearer token for a listener that needs one ($III_TOKEN)"
+    )
+    parser.add_argument("--tls", action="store_true", help="the listener speaks TLS")
+    parser.add_argument("--ca", metavar="FILE", help="PEM file of whom to trust, in place of the system's; means --tls")

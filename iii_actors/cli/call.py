@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from iii_actors.cli.arguments import Parser, add_engine_options
-from iii_actors.cli.client import Client, RemoteError
+from iii_actors.cli.client import Client, RemoteError, dialled
 from iii_actors.cli.output import plain, pretty, table
 
 __all__ = ["payload", "run"]
@@ -46,7 +46,7 @@ def run(command: str, arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     try:
-        with Client(options.address, options.port, options.timeout_ms) as client:
+        with dialled(options) as client:
             if options.help:
                 print(_described(client, function_id, options.namespace))
                 return 0

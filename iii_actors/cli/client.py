@@ -6,11 +6,13 @@ leaves it out (config-and-cli.md §7). It knows the wire format and nothing else
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
 import platform
 import socket
+import ssl
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -21,8 +23,9 @@ from websockets.sync.client import ClientConnection, connect
 from iii_actors import __version__, limits
 from iii_actors.clock import SystemClock
 from iii_actors.errors import EngineError
+from iii_actors.transport.tls_socket import TlsSocket, limit_receiving
 
-__all__ = ["Client", "ClientError", "RemoteError"]
+__all__ = ["Client", "ClientError", "RemoteError", "dialled", "encryption"]
 
 _CLOSE_TIMEOUT_S = 1.0
 
@@ -52,10 +55,23 @@ class Client:
     """A connection to an engine, open inside a ``with`` block.
 
     :param timeout_ms: how long :meth:`call` waits for each answer.
+    :param token: shown to the listener.
+    :param tls: how to encrypt; None: not at all.
     """
 
-    def __init__(self, address: str, port: int, timeout_ms: int = limits.CALL_TIMEOUT_MS) -> None:
-        self.url = f"ws://{f'[{address}]' if ':' in address else address}:{port}/"
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        timeout_ms: int = limits.CALL_TIMEOUT_MS,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        place = f"{f'[{address}]' if ':' in address else address}:{port}/"
+        self.url = f"{'ws' if tls is None else 'wss'}://{place}"
+        self._plain_url = f"ws://{place}"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._tls = tls
         self._target = (address, port)
         self._timeout_ms = timeout_ms
         self._clock = SystemClock()
@@ -75,11 +91,14 @@ class Client:
                 f"cannot reach an engine at {self.url}: {_reason(error)}; start one with `iii-actors`, "
                 "or say with --address and --port where it is"
             ) from None
+        if self._tls is not None:
+            stream = self._encrypted(stream, self._tls, timeout_s)
         try:
             # No limit on answers: the engine is trusted. No compression: it is never negotiated (core.md §1.1).
             self._socket = connect(
-                self.url,
+                self._plain_url,
                 sock=stream,
+                additional_headers=self._headers,
                 compression=None,
                 open_timeout=timeout_s,
                 close_timeout=_CLOSE_TIMEOUT_S,
@@ -91,6 +110,18 @@ class Client:
             raise ClientError(f"what listens at {self.url} is not an engine: {_reason(error)}") from None
         self._send("engine::workers::register", _self_description(), action={"type": "void"})
         return self
+
+    def _encrypted(self, stream: socket.socket, tls: ssl.SSLContext, timeout_s: float) -> socket.socket:
+        """Shake hands. (`websockets` uses a socket from two threads, which those of :mod:`ssl` do not stand.)"""
+        sock = TlsSocket(stream, tls, self._target[0])
+        try:
+            sock.handshake(self._clock.monotonic() + timeout_s)
+        except OSError as error:
+            sock.close()
+            reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or _reason(error)
+            raise ClientError(f"no TLS with what listens at {self.url}: {reason}; see --tls and --ca") from None
+        limit_receiving(sock, 0)
+        return sock
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -110,6 +141,8 @@ class Client:
         deadline = self._clock.monotonic() + self._timeout_ms / 1000
         while True:
             message = self._receive(deadline)
+            if message.get("type") == "error":
+                raise RemoteError(message.get("error") or {})
             if message.get("type") == "invocationresult" and message.get("invocation_id") == invocation_id:
                 if (error := message.get("error")) is not None:
                     raise RemoteError(error)
@@ -125,7 +158,18 @@ class Client:
         try:
             self._socket.send(text)
         except (ConnectionClosed, OSError) as error:
+            self._raise_what_came_first()
             raise self._gone(error) from None
+
+    def _raise_what_came_first(self) -> None:
+        """Raise the error with which the engine has turned this client away, if it said one before it closed."""
+        while True:
+            try:
+                message = json.loads(self._socket.recv(timeout=0))
+            except (ConnectionClosed, OSError, ValueError):  # OSError: TimeoutError too
+                return
+            if isinstance(message, dict) and message.get("type") == "error":
+                raise RemoteError(message.get("error") or {})
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         try:
@@ -142,6 +186,23 @@ class Client:
 
     def _gone(self, error: BaseException) -> ClientError:
         return ClientError(f"the engine at {self.url} closed the connection before it answered: {_reason(error)}")
+
+
+def dialled(options: argparse.Namespace) -> Client:
+    """Return a client as the command line's options want it."""
+    tls = encryption(options.ca) if options.tls or options.ca else None
+    return Client(options.address, options.port, options.timeout_ms, options.token, tls)
+
+
+def encryption(ca: str | None) -> ssl.SSLContext:
+    """Return how a client encrypts: it trusts those in a PEM file, or those that the system trusts.
+
+    :raises ClientError: the file cannot be used.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise ClientError(f"--ca {ca}: {_reason(error)}; name a PEM file of certificates") from None
 
 
 def _self_description() -> dict[str, Any]:

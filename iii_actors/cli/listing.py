@@ -7,7 +7,7 @@ import sys
 from typing import Any, NamedTuple
 
 from iii_actors.cli.arguments import Parser, add_engine_options
-from iii_actors.cli.client import Client, ClientError, RemoteError
+from iii_actors.cli.client import ClientError, RemoteError, dialled
 from iii_actors.cli.output import pretty, table
 
 __all__ = ["run"]
@@ -74,7 +74,7 @@ def run(command: str, arguments: list[str]) -> int:
     listing = _LISTINGS[options.what]
     asked = {"include_internal": True} if options.all and options.what != "workers" else {}
     try:
-        with Client(options.address, options.port, options.timeout_ms) as client:
+        with dialled(options) as client:
             answer: Any = client.call(listing.function_id, asked)
     except RemoteError as error:
         print(f"Error: {pretty(error.details)}", file=sys.stderr)

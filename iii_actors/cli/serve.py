@@ -7,14 +7,18 @@ import gc
 import logging
 import os
 import platform
-from collections.abc import Iterable
-from ipaddress import ip_address
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import iii_actors
 from iii_actors import __version__, config, limits, logs
-from iii_actors.cli.arguments import Parser, port, seconds
+from iii_actors.cli.arguments import Parser, folder, port, seconds
+from iii_actors.cli.following import Follower
 from iii_actors.cli.going_down import GoingDown, drain, watch_signals
+from iii_actors.cli.reach import every_interface, loopback, place
+from iii_actors.cli.starting import quickly
+from iii_actors.config import ListenerSettings
+from iii_actors.config.data_folder import kept_in, relative_to
 from iii_actors.errors import ConfigError
 
 __all__ = ["run"]
@@ -31,6 +35,8 @@ commands:
   call FUNCTION [key=value]    invoke a function of a running engine (also: trigger, t)
   list functions|workers|triggers|trigger-types
                                show what a running engine knows
+  check -c FILE                say whether a settings file is right, and what it means
+  init DIR                     write a starter: settings, a worker, its test
 
 `iii-actors COMMAND -h` says more about each."""
 
@@ -47,16 +53,22 @@ def run(_command: str, arguments: list[str]) -> int:
     logs.setup(observability.level, observability.format)
     for warning in settings.without_effect():
         logger.warning("%s", warning)
-    engine = iii_actors.Engine(settings)  # loaded only now: -h and -v need none of it
+    with quickly():
+        engine = iii_actors.Engine(settings)  # loaded only now: -h and -v need none of it
     going_down = GoingDown(options.drain_timeout)
     engine.on_going_down = going_down.ask
     watch_signals(going_down, engine)
-    engine.start()
+    with quickly():
+        engine.start()
     _tune_garbage_collection()
+    follower = _follower(options, engine)
     try:
         if observability.format == "default":
-            print(banner(engine.listeners, engine.opened(), source), flush=True)
+            found = banner(engine.listeners, engine.opened(), source, _kept(options), engine.config.listeners())
+            print(found, flush=True)
         going_down.asked.wait()
+        if follower is not None:
+            follower.stop()
         drain(engine, going_down.deadline_s)
     finally:
         engine.stop(limits.SHUTDOWN_DEADLINE_S)
@@ -75,6 +87,16 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(limits.GC_THRESHOLD, 20, 20)
 
 
+def _follower(options: argparse.Namespace, engine: iii_actors.Engine) -> Follower | None:
+    """Follow the settings file, if there is one and its changes are wanted."""
+    path = options.config or (_DEFAULT_FILE if Path(_DEFAULT_FILE).exists() else None)
+    if path is None or options.no_reload:
+        return None
+    follower = Follower(Path(path), engine, lambda: _settings(options)[0])
+    follower.start()
+    return follower
+
+
 def _settings(options: argparse.Namespace) -> tuple[config.EngineConfig, str]:
     """Return the settings, and in words where they come from."""
     if options.config is not None:
@@ -83,6 +105,9 @@ def _settings(options: argparse.Namespace) -> tuple[config.EngineConfig, str]:
         settings, source = config.load(_DEFAULT_FILE), f"./{_DEFAULT_FILE}"
     else:
         settings, source = config.default(), f"built-in defaults (there is no ./{_DEFAULT_FILE})"
+    if options.data_dir is not None:
+        written = options.config is not None or Path(_DEFAULT_FILE).exists()
+        settings = (relative_to if written else kept_in)(settings, options.data_dir)
     changes = {name: getattr(options, name) for name in ("port", "host", "reader")}
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
@@ -94,19 +119,44 @@ def _settings(options: argparse.Namespace) -> tuple[config.EngineConfig, str]:
     return settings, source
 
 
-def banner(listeners: list[tuple[str, int]], opened: Iterable[tuple[str, str, str, int]], source: str) -> str:
-    """Return what listens where, who can reach it, and what to try next."""
+def _kept(options: argparse.Namespace) -> str | None:
+    """Return in words where state, streams and queues are kept; None: the settings file says it."""
+    if options.data_dir is not None:
+        return f"in {options.data_dir}"
+    if options.config is not None or Path(_DEFAULT_FILE).exists():
+        return None
+    return "in memory, gone when the engine stops (--data-dir DIR keeps state, streams and queues)"
+
+
+def banner(
+    listeners: list[tuple[str, int]],
+    opened: Iterable[tuple[str, str, str, int]],
+    source: str,
+    kept: str | None = None,
+    settings: Sequence[ListenerSettings] = (),
+) -> str:
+    """Return what listens where, who can reach it, what is kept, and what to try next.
+
+    :param settings: of the listeners, in their order.
+    """
+    schemes = ["ws"] * len(listeners)
+    guarded = [False] * len(listeners)
+    if len(settings) == len(listeners):  # else one of them could not be opened
+        schemes = ["wss" if one.tls is not None else "ws" for one in settings]
+        guarded = [one.rbac is not None or one.tokens is not None for one in settings]
     first_host, first_port = listeners[0]
     where = "" if first_port == limits.PORT else f" --port {first_port}"
-    if not _loopback(first_host) and not _every_interface(first_host):
+    if not loopback(first_host) and not every_interface(first_host):
         where = f" --address {first_host}{where}"
     lines = [f"iii-actors {__version__}, Python {platform.python_version()}, process {os.getpid()}"]
-    lines += [_where("workers", "ws", host, number) for host, number in listeners]
-    if all(_loopback(host) for host, _ in listeners):
+    described = zip(schemes, listeners, guarded, strict=True)
+    lines += [_where("workers", scheme, *address, is_guarded) for scheme, address, is_guarded in described]
+    if all(loopback(host) for host, _ in listeners) and not all(guarded):
         lines.append("            (--host 0.0.0.0 opens it to the network; whoever reaches it may call everything)")
     lines += [_where(*one) for one in opened]
     lines += [
         f"  settings  {source}",
+        *([f"  data      {kept}"] if kept is not None else ()),
         "Try next, in another terminal:",
         f"  iii-actors list functions --all{where}",
         f"  iii-actors call engine::workers::list{where}",
@@ -115,23 +165,10 @@ def banner(listeners: list[tuple[str, int]], opened: Iterable[tuple[str, str, st
     return "\n".join(lines)
 
 
-def _where(name: str, scheme: str, host: str, number: int) -> str:
-    reach = "this machine only" if _loopback(host) else "OPEN TO THE NETWORK, without authentication"
-    return f"  {name:<8}  {scheme}://{f'[{host}]' if ':' in host else host}:{number}   {reach}"
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _every_interface(host: str) -> bool:
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False
+def _where(name: str, scheme: str, host: str, number: int, is_guarded: bool = False) -> str:
+    open_to_all = "open to the network, by rules" if is_guarded else "OPEN TO THE NETWORK, without authentication"
+    reach = "this machine only" if loopback(host) else open_to_all
+    return f"  {name:<8}  {scheme}://{place(host, number)}   {reach}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -144,6 +181,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=port, help=f"port of the first listener ({limits.PORT}); 0 takes a free one")
     parser.add_argument("--host", help=f"its address ({limits.HOST}, this machine only; 0.0.0.0 is every interface)")
+    parser.add_argument(
+        "--data-dir",
+        type=folder,
+        metavar="DIR",
+        help="keep state, streams and queues in files in this folder; with a settings file: the folder from which its "
+        "relative paths of such files are taken",
+    )
+    parser.add_argument("--no-reload", action="store_true", help="read the settings once; do not follow their file")
     parser.add_argument("--reader", choices=("shared", "own"), help="how sockets are read (shared)")
     parser.add_argument(
         "--drain-timeout",

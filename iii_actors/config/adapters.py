@@ -10,7 +10,7 @@ from iii_actors import limits
 from iii_actors.config.problems import refused, spelled
 from iii_actors.config.settings import Settings
 
-__all__ = ["Adapter", "RedisSettings"]
+__all__ = ["Adapter", "BridgeSettings", "RedisSettings", "engine_url"]
 
 _SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -26,6 +26,20 @@ class RedisSettings(Settings):
 
     redis_url: Annotated[str, AfterValidator(_redis_url)] = limits.REDIS_URL
     """``redis://[user:password@]host[:port][/database]``, ``rediss://`` over TLS, or ``unix://`` and a path."""
+
+
+def engine_url(url: str) -> str:
+    """Return the URL of another engine, or raise ``ValueError``."""
+    if not url.startswith(("ws://", "wss://")):
+        raise ValueError(f"not the URL of an engine; write for example {limits.BRIDGE_URL}")
+    return url
+
+
+class BridgeSettings(Settings):
+    """The adapter ``bridge``: another engine does it."""
+
+    bridge_url: Annotated[str, AfterValidator(engine_url)] = limits.BRIDGE_URL
+    """``ws://`` or ``wss://``, host and port of the other engine's listener."""
 
 
 class Adapter(Settings):

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from iii_actors import limits
 from iii_actors.config.settings import Port, Positive, Settings
+from iii_actors.config.tls import TlsSettings
 
 __all__ = ["CorsSettings", "HttpMiddleware", "HttpSettings"]
 
@@ -58,5 +59,7 @@ class HttpSettings(Settings):
     """Connections open at once; further ones are closed as they come. Not in the protocol."""
     header_timeout_ms: Positive = limits.HTTP_HEADER_TIMEOUT_MS
     """A request whose headers are not complete by then is answered 408. Not in the protocol."""
+    tls: TlsSettings | None = None
+    """Encrypt: ``https``; null: plain. Not in the protocol."""
     max_json_body_bytes: Positive = limits.HTTP_JSON_BODY_BYTES
     """Larger JSON bodies are streamed, and ``body`` is null. Not in the protocol."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from iii_actors import limits
+from iii_actors.config.access import QuotaSettings, RbacSettings, TokenSettings, distinct, origins
 from iii_actors.config.settings import Port, Positive, Settings
+from iii_actors.config.tls import TlsSettings
 
 __all__ = ["ListenerSettings", "SocketSettings"]
 
@@ -33,6 +35,18 @@ class SocketSettings(Settings):
     """Largest payload of one frame."""
     max_message_bytes: Positive = limits.MAX_MESSAGE_BYTES
     """Largest message, put together from its frames."""
+    tls: TlsSettings | None = None
+    """Encrypt; null: plain, for this machine or behind a proxy that encrypts."""
+    allowed_origins: list[str] | None = None
+    """Web pages that may connect, by their origin, or ``*``; null: none is asked. What is no browser is never asked."""
+    max_connections_per_ip: Positive | None = None
+    """Connections open at once from one address; null: no bound but `max_connections`."""
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, listed: list[str] | None) -> list[str] | None:
+        origins(listed or ())
+        return listed
 
     @field_validator("host")
     @classmethod
@@ -56,18 +70,19 @@ class ListenerSettings(SocketSettings):
 
     port: Port = limits.PORT
     """TCP port; 0 takes a free one."""
-    middleware_function_id: str | None = None
-    """In a later version; anything but null is refused."""
-    rbac: dict[str, Any] | None = None
-    """In a later version; anything but null is refused."""
+    rbac: RbacSettings | None = None
+    """Who may connect and what a session may do (core.md §10); null: everybody, everything."""
+    middleware_function_id: Annotated[str, Field(min_length=1)] | None = None
+    """Called in the place of every permitted call; with `rbac` or without."""
+    tokens: list[TokenSettings] | None = None
+    """Bearer tokens that let a connection in; null: none is needed, nor looked at."""
+    quotas: QuotaSettings | None = None
+    """What each session may use."""
     reader: Literal["shared", "own"] = "shared"
     """``shared``: one thread reads all sockets; ``own``: each connection's thread reads its own."""
 
-    @field_validator("middleware_function_id", "rbac", mode="before")
+    @field_validator("tokens")
     @classmethod
-    def _not_yet(cls, value: object) -> None:
-        if value is not None:
-            raise ValueError(
-                "not part of this version, and refused because ignoring it would leave the listener open to everyone; "
-                "remove it, and keep the listener on 127.0.0.1 or behind a proxy that checks who connects"
-            )
+    def _are_distinct(cls, tokens: list[TokenSettings] | None) -> list[TokenSettings] | None:
+        distinct(tokens or ())
+        return tokens

@@ -10,23 +10,16 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Any
 
-import yaml
-from yaml.reader import ReaderError
-
-from iii_actors import __version__
 from iii_actors.config.models import BUILT_IN, EngineConfig
-from iii_actors.config.problems import Path, SettingsError
+from iii_actors.config.placeholders import Unset, expanded_text
+from iii_actors.config.problems import SettingsError
 from iii_actors.errors import ConfigError
 
 __all__ = ["GRACE_VARIABLE", "default", "expand", "load", "parse"]
 
 GRACE_VARIABLE = "III_NAMESPACE_GRACE_MS"
 """The environment variable that wins over `registration_namespace_grace_ms`, wherever that was set."""
-
-_PLACEHOLDER = re.compile(r"\$\{([^:}]+)(?::([^}]*))?\}")
-_ENGINE_VERSION = "__III_ENGINE_VERSION__"
 
 
 def load(path: str | os.PathLike[str]) -> EngineConfig:
@@ -59,18 +52,20 @@ def parse(text: str, source: str, environ: Mapping[str, str] = os.environ) -> En
     :param source: what to call the text in errors, usually the file's path.
     :raises ConfigError: with the place (`source`, the line where known, the path in the settings), problem and mend.
     """
+    from iii_actors.config.document import line_of, read  # noqa: PLC0415 - PyYAML is for those who have a file
+
     expanded = expand(text, source, environ)
-    document, root = _read(expanded, source)
+    document, root = read(expanded, source)
     if document is None:
         document = {}
     if not isinstance(document, dict):
         raise ConfigError(
-            f"{source}:{_line(root, ())}", "the settings are not a mapping", "write `workers:` and a list"
+            f"{source}:{line_of(root, ())}", "the settings are not a mapping", "write `workers:` and a list"
         )
     try:
         return EngineConfig(**{**document, **_from_environment(environ)})
     except SettingsError as error:
-        raise error.located(f"{source}:{_line(root, error.path)}") from None
+        raise error.located(f"{source}:{line_of(root, error.path)}") from None
 
 
 def expand(text: str, source: str, environ: Mapping[str, str]) -> str:
@@ -86,20 +81,10 @@ def _expanded_lines(text: str, source: str, environ: Mapping[str, str]) -> Itera
         if line.lstrip().startswith("#"):
             yield line
             continue
-
-        def value(match: re.Match[str], number: int = number) -> str:
-            name, otherwise = match.groups()
-            if name in environ:
-                return environ[name]
-            if otherwise is None:
-                raise ConfigError(
-                    f"{source}:{number}",
-                    f"Environment variable '{name}' not set and no default provided",
-                    f"set it, or write ${{{name}:default}}",
-                )
-            return __version__ if otherwise == _ENGINE_VERSION else str(otherwise)
-
-        yield _PLACEHOLDER.sub(value, line)
+        try:
+            yield expanded_text(line, environ)
+        except Unset as unset:
+            raise ConfigError(f"{source}:{number}", str(unset), f"set it, or write ${{{unset.name}:default}}") from None
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, int]:
@@ -113,66 +98,3 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, int]:
             "correct or unset it",
         )
     return {"registration_namespace_grace_ms": int(text)}
-
-
-def _read(text: str, source: str) -> tuple[Any, yaml.Node | None]:
-    """Return the document and its node tree, which knows the lines."""
-    try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        _refuse_odd_keys(root, source)  # before merge keys (<<) are resolved, which writes into the tree
-        return (None if root is None else loader.construct_document(root)), root
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{source}:{mark.line + 1}" if mark else source
-        problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(place, f"is not YAML: {problem}", "check indentation, quotes and colons") from None
-    except ReaderError as error:
-        problem = f"is not YAML: character {error.character:#x} at position {error.position} is not allowed"
-        raise ConfigError(source, problem, "remove it") from None
-    except RecursionError:
-        raise ConfigError(source, "is nested too deeply to be read", "simplify it") from None
-    except ValueError as error:  # an impossible date, for example
-        raise ConfigError(source, f"cannot be read: {error}", "correct the value, or put it in quotes") from None
-
-
-def _refuse_odd_keys(root: yaml.Node | None, source: str) -> None:
-    """Refuse keys given twice, of which YAML would silently take the last, and keys that are not text."""
-    waiting, seen = [root], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-        elif isinstance(node, yaml.MappingNode):
-            keys = set[str]()
-            for key, value in node.value:
-                place = f"{source}:{key.start_mark.line + 1}"
-                if key.tag == "tag:yaml.org,2002:merge":
-                    pass
-                elif key.tag != "tag:yaml.org,2002:str":
-                    raise ConfigError(place, "a key is not text", "put it in quotes")
-                elif key.value in keys:
-                    raise ConfigError(place, f"`{key.value}` is given twice", "keep one")
-                else:
-                    keys.add(key.value)
-                waiting.append(value)
-
-
-def _line(root: yaml.Node | None, path: Path) -> int:
-    """Return the line (from 1) of the value at `path`, or of what comes nearest to it."""
-    node, line = root, 1
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == step), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

@@ -12,14 +12,18 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from iii_actors import limits
+from iii_actors.config.bridge import BridgeWorkerSettings
+from iii_actors.config.configuration import ConfigurationSettings
 from iii_actors.config.cron import CronSettings
+from iii_actors.config.exec import ExecSettings
 from iii_actors.config.http import HttpSettings
 from iii_actors.config.http_functions import HttpFunctionsSettings
 from iii_actors.config.listener import ListenerSettings
 from iii_actors.config.observability import ObservabilitySettings
 from iii_actors.config.problems import Path, SettingsError, refused
 from iii_actors.config.pubsub import PubSubSettings
-from iii_actors.config.settings import IgnoredSettings, LaterSettings, NoSettings, Settings
+from iii_actors.config.queue import QueueSettings
+from iii_actors.config.settings import IgnoredSettings, NoSettings, Settings
 from iii_actors.config.state import StateSettings
 from iii_actors.config.stream import StreamSettings
 
@@ -43,14 +47,17 @@ BUILT_IN: dict[str, BuiltIn] = {
     "iii-telemetry": BuiltIn(IgnoredSettings, always=True),
     OBSERVABILITY: BuiltIn(ObservabilitySettings, always=True),
     LISTENER: BuiltIn(ListenerSettings, always=True),
-    "configuration": BuiltIn(LaterSettings, always=True),
+    "configuration": BuiltIn(ConfigurationSettings, always=True),
     "iii-engine-functions": BuiltIn(NoSettings, always=True),
     "iii-pubsub": BuiltIn(PubSubSettings, default=True),
     "iii-cron": BuiltIn(CronSettings, default=True),
     "iii-http": BuiltIn(HttpSettings, default=True),
     "iii-http-functions": BuiltIn(HttpFunctionsSettings),
+    "iii-bridge": BuiltIn(BridgeWorkerSettings),
+    "iii-exec": BuiltIn(ExecSettings),
     "iii-state": BuiltIn(StateSettings, default=True),
     "iii-stream": BuiltIn(StreamSettings, default=True),
+    "iii-queue": BuiltIn(QueueSettings, default=True),
 }
 """The built-in workers by name, in the order in which the unlisted ones start (config-and-cli.md §2)."""
 
@@ -142,6 +149,32 @@ class EngineConfig(Settings):
             f"{name}: accepted, but without effect in this version: {listed}" for name, listed in keys.items() if listed
         ]
 
+    def block(self, worker_id: str) -> dict[str, Any] | None:
+        """Return the `config` of a worker's entry, as written; None if it is not listed, or has none."""
+        at = self._entry_of(worker_id)
+        return None if at is None else [*self.workers, *self.modules][at].config
+
+    def with_worker(self, worker_id: str, block: object) -> EngineConfig:
+        """Return these settings with one worker's `config` replaced. Raises ``ConfigError`` if it is wrong."""
+        if not isinstance(block, dict):
+            raise SettingsError((), "the settings of a worker are not a mapping", "write keys and values")
+        entries = [*self.workers, *self.modules]
+        at = self._entry_of(worker_id)
+        if at is None:
+            entries.append(WorkerEntry(name=worker_id, config=block))
+        else:
+            entries[at] = WorkerEntry(name=entries[at].name, config=block, image=entries[at].image)
+        return EngineConfig(
+            registration_namespace_grace_ms=self.registration_namespace_grace_ms,
+            workers=[entry.model_dump() for entry in entries],
+        )
+
+    def _entry_of(self, worker_id: str) -> int | None:
+        """Return the place of a worker's entry among all; instances that are listed stand in the entries' order."""
+        listed = len(self.workers) + len(self.modules)
+        ids = [one.id for one in self._instances[:listed]]
+        return ids.index(worker_id) if worker_id in ids else None
+
     def changed(self, **primary: Any) -> EngineConfig:
         """Return these settings with some fields of the primary listener replaced (the command line's options)."""
         entries = [*self.workers, *self.modules]
@@ -187,7 +220,7 @@ class EngineConfig(Settings):
                 "remove the entry",
             )
         try:
-            return built_in.settings.model_validate(entry.config or {})
+            return built_in.settings.model_validate(built_in.settings.with_environment(entry.config or {}))
         except ValidationError as error:
             raise refused(error, built_in.settings, (*path, "config")) from None
 

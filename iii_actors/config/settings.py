@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["IgnoredSettings", "LaterSettings", "NoSettings", "Port", "Positive", "Settings"]
+__all__ = ["IgnoredSettings", "NoSettings", "Port", "Positive", "Settings"]
 
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -22,6 +22,11 @@ class Settings(BaseModel):
         """Return the keys that were set, are accepted, and do nothing in this version."""
         return ()
 
+    @classmethod
+    def with_environment(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an entry's settings, completed by what variables of the environment say of keys left out."""
+        return dict(given)
+
 
 class NoSettings(Settings):
     """For a worker that has nothing to set (``iii-engine-functions``)."""
@@ -31,12 +36,3 @@ class IgnoredSettings(Settings):
     """For a worker that is accepted and does nothing: ``iii-telemetry``. This engine never phones home (§11)."""
 
     model_config = ConfigDict(extra="allow")
-
-
-class LaterSettings(Settings):
-    """For a worker whose settings take effect in a later version: any mapping, and a warning at the start."""
-
-    model_config = ConfigDict(extra="allow")
-
-    def without_effect(self) -> Iterable[str]:
-        return sorted(self.model_extra or ())

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from iii_actors import limits
-from iii_actors.config.adapters import Adapter, RedisSettings
+from iii_actors.config.adapters import Adapter, BridgeSettings, RedisSettings
 from iii_actors.config.settings import Positive, Settings
 
 __all__ = ["KvSettings", "StorageAdapter"]
@@ -35,6 +35,10 @@ class KvSettings(Settings):
 class StorageAdapter(Adapter):
     """``{name, config?}``."""
 
-    choices: ClassVar[dict[str, type[Settings]]] = {"kv": KvSettings, "redis": RedisSettings}
+    choices: ClassVar[dict[str, type[Settings]]] = {
+        "kv": KvSettings,
+        "redis": RedisSettings,
+        "bridge": BridgeSettings,
+    }
 
     name: str = "kv"

@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from iii_actors import limits
-from iii_actors.config.adapters import RedisSettings
 from iii_actors.config.listener import SocketSettings
 from iii_actors.config.settings import Port, Positive, Settings
 from iii_actors.config.storage import KvSettings, StorageAdapter
@@ -26,7 +25,7 @@ class StreamKvSettings(KvSettings):
 class StreamAdapter(StorageAdapter):
     """``{name, config?}``; on one Redis several engines share streams, and their subscribers see the events of all."""
 
-    choices: ClassVar[dict[str, type[Settings]]] = {"kv": StreamKvSettings, "redis": RedisSettings}
+    choices: ClassVar[dict[str, type[Settings]]] = {**StorageAdapter.choices, "kv": StreamKvSettings}
 
 
 class StreamSettings(SocketSettings):

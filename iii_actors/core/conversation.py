@@ -7,10 +7,13 @@ imports the other: the composition root gives the worker a :class:`Sockets`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from iii_actors.actor import Ref, handles
 from iii_actors.core.connection import Outlet, Writer
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "Admit",
@@ -23,6 +26,7 @@ __all__ = [
     "OpenSockets",
     "SocketOptions",
     "Sockets",
+    "TlsOptions",
     "Visitor",
 ]
 
@@ -106,6 +110,13 @@ class ClientWriter(Writer):
         self._write_frame(deliver.frame)
 
 
+class TlsOptions(Protocol):
+    """How a port encrypts."""
+
+    def context(self) -> ssl.SSLContext:
+        """Return a server's side of TLS. Reads files; raises :class:`ValueError`, worded for an operator."""
+
+
 class SocketOptions(Protocol):
     """The settings of a port for sockets."""
 
@@ -135,6 +146,15 @@ class SocketOptions(Protocol):
 
     @property
     def max_message_bytes(self) -> int: ...
+
+    @property
+    def tls(self) -> TlsOptions | None: ...
+
+    @property
+    def allowed_origins(self) -> list[str] | None: ...
+
+    @property
+    def max_connections_per_ip(self) -> int | None: ...
 
 
 class OpenSockets(Protocol):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from iii_actors.errors import EngineError
 
-__all__ = ["Drain", "EngineDraining", "PendingCalls"]
+__all__ = ["Drain", "Drained", "EngineDraining", "PendingCalls"]
 
 
 class EngineDraining(EngineError):
@@ -31,3 +31,14 @@ class Drain(NamedTuple):
 
 class PendingCalls(NamedTuple):
     """Asked of invocations: how many calls are in flight."""
+
+
+class Drained(NamedTuple):
+    """How a drain ended."""
+
+    calls: int
+    """In flight when it began."""
+    left: int
+    """Still in flight at the deadline."""
+    seconds: float
+    """How long it took."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from iii_actors.actor import LightActor, Ref, handles
+from iii_actors.actor import Ref, handles
 from iii_actors.core import groups
 from iii_actors.core.external import ExternalProvider, FindExternal, ServeExternal, WithdrawExternal
 from iii_actors.core.messages import (
@@ -24,8 +24,18 @@ from iii_actors.core.messages import (
     Target,
     UnregisterFunction,
 )
+from iii_actors.core.observing import Noticed, Observed
 from iii_actors.core.outcome import complete, wire_error
-from iii_actors.core.queries import CountFunctions, FindFunctions, ListFunctionsFrom, Locate, Located, WatchFunctions
+from iii_actors.core.queries import (
+    CountFunctions,
+    FindFunctions,
+    ListFunctionsFrom,
+    Locate,
+    Located,
+    LookedUp,
+    LookUp,
+    WatchFunctions,
+)
 from iii_actors.core.watchers import Watchers
 from iii_actors.errors import ConfigError, FunctionNotFound, InvocationError
 from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER
@@ -50,7 +60,7 @@ class Function(Struct, frozen=True):
     """The workers that share it; ``target`` and ``definition`` are then the first one's."""
 
 
-class Functions(LightActor):
+class Functions(Observed):
     """Owns the table of functions and the set of ids per worker."""
 
     def __init__(self, invocations: Ref, services: Ref) -> None:
@@ -76,9 +86,14 @@ class Functions(LightActor):
         self._invocations.tell(Forward(invoke, function, target))
 
     def _missing(self, invoke: Invoke) -> None:
+        function_id = invoke.call.function_id
+        if self._observer is not None:
+            caller = invoke.caller.worker_id if invoke.caller is not None else None
+            where = (("function_id", function_id), ("iii.namespace", invoke.namespace))
+            missed = FunctionNotFound.code
+            self._notice(Noticed("look-up miss", function_id, caller, where, missed, invoke.call.traceparent))
         if invoke.reply_to is None:
             return
-        function_id = invoke.call.function_id
         elsewhere = () if invoke.internal else self._holding(function_id)
         error = FunctionNotFound(function_id, invoke.namespace, elsewhere, internal=invoke.internal)
         complete(invoke, wire.ABSENT, wire_error(error))
@@ -95,6 +110,19 @@ class Functions(LightActor):
 
     @handles(RegisterFunction)
     def register(self, request: RegisterFunction) -> wire.RegistrationRejected | None:
+        rejected = self._register(request)
+        if self._observer is not None:
+            code = rejected.code if rejected is not None else None
+            self._tell_of("register function", request.namespace, request.definition.id, request.target.worker_id, code)
+        return rejected
+
+    def _tell_of(
+        self, operation: str, namespace: str, function_id: str, worker_id: str, error: str | None = None
+    ) -> None:
+        where = (("function_id", function_id), ("iii.namespace", namespace))
+        self._notice(Noticed(operation, function_id, worker_id, where, error))
+
+    def _register(self, request: RegisterFunction) -> wire.RegistrationRejected | None:
         namespace, definition, target = request
         function_id = definition.id
         if target.endpoint is not None and (self._external is None or self._external.ref != target.ref):
@@ -137,6 +165,8 @@ class Functions(LightActor):
             return False
         self._of_worker[worker_id].discard((namespace, function_id))
         self._take_away(namespace, function_id, worker_id)
+        if self._observer is not None:
+            self._tell_of("unregister function", namespace, function_id, worker_id)
         return True
 
     @handles(RemoveFunctionsOf)
@@ -242,6 +272,11 @@ class Functions(LightActor):
     def locate(self, query: Locate) -> None:
         found = query.function_id in self._namespaces.get(query.namespace, ())
         query.reply_to.tell(Located(found, query.context))
+
+    @handles(LookUp)
+    def look_up(self, query: LookUp) -> None:
+        found = self._namespaces.get(query.namespace, {}).get(query.function_id)
+        query.reply_to.tell(LookedUp(found, query.context))
 
     @handles(CountFunctions)
     def count(self, query: CountFunctions) -> dict[str, int]:

@@ -20,6 +20,7 @@ from iii_actors.core.messages import (
     Target,
 )
 from iii_actors.core.outcome import complete, wire_error
+from iii_actors.core.tallies import Count, ReadTallies, Tallies, TalliesRead
 from iii_actors.limits import MAX_CALLS_AT_WORKER, MAX_CALLS_PENDING_PER_WORKER
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import Undecodable, canonical_uuid
@@ -48,8 +49,10 @@ class Invocations(LightActor):
     def __init__(self) -> None:
         super().__init__()
         self._pending: dict[str, Forward] = {}
-        self._of_worker: dict[str, set[str]] = {}
+        self._of_worker: dict[str, dict[str, float]] = {}
+        """What each worker makes and executes; of the latter, since when (monotonic), if calls are counted."""
         self._drained: Callable[[], None] | None = None
+        self._tallies: Tallies | None = None
 
     @handles(Forward)
     def forward(self, forward: Forward) -> None:
@@ -68,20 +71,23 @@ class Invocations(LightActor):
             try:
                 made = of_worker[caller.worker_id]
             except KeyError:
-                made = of_worker[caller.worker_id] = set()
+                made = of_worker[caller.worker_id] = {}
             if len(made) >= MAX_CALLS_PENDING_PER_WORKER:
+                if self._tallies is not None:
+                    self._tallies.refuse(invoke.call.function_id, TOO_MANY.code)
                 complete(invoke, wire.ABSENT, TOO_MANY)
                 return
-            made.add(invocation_id)
+            made[invocation_id] = 0.0
         pending[invocation_id] = forward
         try:
             executed = of_worker[target.worker_id]
         except KeyError:
-            executed = of_worker[target.worker_id] = set()
+            executed = of_worker[target.worker_id] = {}
         if len(executed) >= MAX_CALLS_AT_WORKER:
             self._finish(invocation_id, wire.ABSENT, OVERLOADED)
             return
-        executed.add(invocation_id)
+        tallies = self._tallies
+        executed[invocation_id] = tallies.monotonic() if tallies is not None else 0.0
         try:
             target.ref.tell(forward)
         except ActorDeadError:
@@ -127,12 +133,13 @@ class Invocations(LightActor):
         invoke = forward.invoke
         of_worker = self._of_worker
         executed = of_worker.get(forward.target.worker_id)
-        if executed is not None:
-            executed.discard(invocation_id)
+        began = executed.pop(invocation_id, 0.0) if executed is not None else 0.0
         if invoke.caller is not None:
             made = of_worker.get(invoke.caller.worker_id)
             if made is not None:
-                made.discard(invocation_id)
+                made.pop(invocation_id, None)
+        if self._tallies is not None:
+            self._tallies.end(forward, began, error)
         complete(invoke, result, error)
 
     # --- going down --------------------------------------------------------------------------------------------------
@@ -159,6 +166,21 @@ class Invocations(LightActor):
     def _tell_if_drained(self) -> None:
         if self._drained is not None and not self._pending:
             self._drained()
+
+    # --- counting ----------------------------------------------------------------------------------------------------
+
+    @handles(Count)
+    def count_calls(self, request: Count) -> None:
+        if request.tracer is None and not request.calls:
+            self._tallies = None
+        elif self._tallies is None:
+            self._tallies = Tallies(request)
+        else:
+            self._tallies.change(request)
+
+    @handles(ReadTallies)
+    def read_tallies(self, _: ReadTallies) -> TalliesRead:
+        return self._tallies.read(self._pending.values()) if self._tallies is not None else TalliesRead([], {})
 
     # --- questions ---------------------------------------------------------------------------------------------------
 

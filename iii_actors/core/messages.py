@@ -14,6 +14,7 @@ from iii_actors.actor import Ref
 from iii_actors.wire import messages as wire
 
 if TYPE_CHECKING:
+    from iii_actors.access.policy import Access
     from iii_actors.core.functions import Function
 
 DEFAULT_NAMESPACE = "default"
@@ -26,7 +27,9 @@ class Caller(NamedTuple):
     ref: Ref
     """Its connection: gets the :class:`Completed`."""
     member: bytes
-    """``_caller_worker_id``, ready to splice into a payload."""
+    """``_caller_worker_id``, ready to splice into a payload; empty: nothing is spliced."""
+    access: Access | None = None
+    """What its session may do; None: everything (core.md §10)."""
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -68,7 +71,7 @@ class Enqueue(Struct, frozen=True, gc=False):
     """To the enqueue desk: hand this call to the queue provider (core.md §7.5)."""
 
     invoke: Invoke
-    queue: str
+    action: wire.Enqueue
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -304,9 +307,10 @@ class BindTrigger(NamedTuple):
 
 
 class UnbindTrigger(NamedTuple):
-    """Asked of, or told to, an in-process provider: stop serving it."""
+    """Asked of, or told to, an in-process provider: stop serving it. ``final``: it has been unregistered."""
 
     trigger: Any
+    final: bool = False
 
 
 class ListTriggerTypes(NamedTuple):

@@ -12,13 +12,17 @@ from iii_actors.actor import Ref
 
 __all__ = [
     "CountFunctions",
+    "CountWorkers",
     "FindFunctions",
     "FindWorkers",
     "ListFunctionsFrom",
     "Locate",
     "Located",
+    "LookUp",
+    "LookedUp",
     "WatchFunctions",
     "WatchWorkers",
+    "WorkersCounted",
 ]
 
 
@@ -63,6 +67,24 @@ class Located(NamedTuple):
     context: Any
 
 
+class LookUp(NamedTuple):
+    """Told to functions: tell ``reply_to`` what there is of this name, as :class:`LookedUp`."""
+
+    namespace: str
+    function_id: str
+    reply_to: Ref
+    context: Any
+    """Comes back in the :class:`LookedUp`."""
+
+
+class LookedUp(NamedTuple):
+    """The answer to :class:`LookUp`."""
+
+    function: Any
+    """A :class:`~iii_actors.core.functions.Function`, or None."""
+    context: Any
+
+
 class FindWorkers(NamedTuple):
     """Asked of workers: the records with these ids, as a dict by id; unknown ids are left out."""
 
@@ -73,3 +95,18 @@ class WatchWorkers(NamedTuple):
     """Asked of workers: from now on tell ``watcher`` every :class:`~iii_actors.core.messages.WorkerEvent`."""
 
     watcher: Ref
+
+
+class CountWorkers(NamedTuple):
+    """Asked of workers: :class:`WorkersCounted`; built-in workers do not count."""
+
+
+class WorkersCounted(NamedTuple):
+    """The answer to :class:`CountWorkers`."""
+
+    joined: int
+    """Connections since the engine has started."""
+    left: int
+    """Of these, how many have gone."""
+    by_status: dict[str, int]
+    """Those that are here."""

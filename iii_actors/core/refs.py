@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iii_actors.actor import Ref
 from iii_actors.clock import Clock
+from iii_actors.core.observing import Observing
 
 __all__ = ["Core"]
 
@@ -24,3 +25,5 @@ class Core:
     enqueue: Ref
     namespace_grace_s: float
     """How long a connection may wait with naming its namespace (core.md §3.2)."""
+    observing: Observing = field(default_factory=Observing)
+    """Who records what happens, if anybody does."""

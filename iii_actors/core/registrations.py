@@ -30,7 +30,7 @@ from iii_actors.core.refs import Core
 from iii_actors.errors import EngineError, InvalidNamespace, TriggerRegistrationFailed
 from iii_actors.wire import messages as wire
 
-__all__ = ["BUFFERED", "Registrations", "bind", "unbind"]
+__all__ = ["BUFFERED", "Registrations", "bind", "check_namespaces", "unbind"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,28 +53,29 @@ class Registrations:
         self._caller = caller
         self._target = target
 
-    def apply(self, message: object, namespace: str) -> None:
-        """Carry out one frame in the connection's namespace."""
+    def apply(self, message: object, namespace: str) -> bool:
+        """Carry out one frame in the connection's namespace; returns whether nothing stood in its way."""
         match message:
             case wire.RegisterFunction():
-                self._function(message, namespace)
+                return self._function(message, namespace)
             case wire.UnregisterFunction():
                 ask(self._core.functions, UnregisterFunction(namespace, message.id, self._target.worker_id))
             case wire.RegisterTrigger():
-                self._trigger(message, namespace)
+                return self._trigger(message, namespace)
             case wire.UnregisterTrigger():
                 unbind(self._core, message.id)
             case wire.RegisterTriggerType():
-                self._trigger_type(message, namespace)
+                return self._trigger_type(message, namespace)
             case wire.RegisterService():
                 self._core.services.tell(RegisterService(namespace, message, self._target.worker_id))
+        return True
 
-    def _function(self, message: wire.RegisterFunction, namespace: str) -> None:
+    def _function(self, message: wire.RegisterFunction, namespace: str) -> bool:
         target: Target | None = self._target
         if wire.present(message.invocation):
             target = self._external(message)
         if target is None:
-            return
+            return False
         rejected = ask(self._core.functions, RegisterFunction(namespace, message, target))
         if rejected is not None:
             logger.warning(
@@ -85,6 +86,7 @@ class Registrations:
                 rejected.owner_worker_id or "the engine",
             )
             self._caller.ref.tell(Send(rejected))
+        return rejected is None
 
     def _external(self, message: wire.RegisterFunction) -> Target | None:
         """Return who invokes a function over HTTP; None, and the reason in the log, if nobody does (core.md §4.2)."""
@@ -109,26 +111,38 @@ class Registrations:
             return None
         return self._target._replace(ref=provider.ref, endpoint=endpoint)
 
-    def _trigger_type(self, message: wire.RegisterTriggerType, namespace: str) -> None:
+    def _trigger_type(self, message: wire.RegisterTriggerType, namespace: str) -> bool:
         wanted = namespace if message.namespace is None else message.namespace
         if not wanted.strip():
             logger.warning("Trigger type %s of worker %s: blank namespace", message.id, self._target.worker_id)
-            return
+            return False
         ask(self._core.triggers, RegisterTriggerType(wanted, message, self._target))
+        return True
 
-    def _trigger(self, message: wire.RegisterTrigger, namespace: str) -> None:
+    def _trigger(self, message: wire.RegisterTrigger, namespace: str) -> bool:
         try:
-            for field in ("namespace", "trigger_namespace"):
-                value = getattr(message, field)
-                if value is not None and not value.strip():
-                    raise InvalidNamespace(field)
+            check_namespaces(message)
             bind(self._core, RegisterTrigger(message, namespace, self._caller))
         except EngineError as error:
-            logger.warning("Trigger %s (%s) is refused: %s", message.id, message.trigger_type, error)
-            refusal = wire.TriggerRegistrationResult(
-                message.id, message.trigger_type, message.function_id, wire_error(error)
-            )
-            self._caller.ref.tell(Send(refusal))
+            self.refuse_trigger(message, error)
+            return False
+        return True
+
+    def refuse_trigger(self, message: wire.RegisterTrigger, error: EngineError) -> None:
+        """Tell the worker that a trigger of its is not registered."""
+        logger.warning("Trigger %s (%s) is refused: %s", message.id, message.trigger_type, error)
+        refusal = wire.TriggerRegistrationResult(
+            message.id, message.trigger_type, message.function_id, wire_error(error)
+        )
+        self._caller.ref.tell(Send(refusal))
+
+
+def check_namespaces(message: wire.RegisterTrigger) -> None:
+    """Raise ``InvalidNamespace`` for a trigger that names a namespace and leaves it blank (core.md §6.2)."""
+    for field in ("namespace", "trigger_namespace"):
+        value = getattr(message, field)
+        if value is not None and not value.strip():
+            raise InvalidNamespace(field)
 
 
 def bind(core: Core, request: RegisterTrigger) -> bool:
@@ -153,6 +167,6 @@ def unbind(core: Core, trigger_id: str) -> bool:
     found = ask(core.triggers, UnregisterTrigger(trigger_id))
     if not isinstance(found, Binding):
         return bool(found)
-    ask(found.provider.ref, UnbindTrigger(found.trigger))
+    ask(found.provider.ref, UnbindTrigger(found.trigger, final=True))
     ask(core.triggers, UnregisterTrigger(trigger_id, released=True))
     return True

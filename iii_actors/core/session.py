@@ -51,7 +51,7 @@ from iii_actors.limits import MAX_FUNCTIONS_PER_WORKER, REATTACH_WAIT_S
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import caller_member, raw
 
-__all__ = ["REGISTER_WORKER", "Session"]
+__all__ = ["REGISTER_WORKER", "Session", "decoded_details"]
 
 logger = logging.getLogger(__name__)
 
@@ -175,14 +175,14 @@ class Session:
             self._functions_tell(Invoke(call, namespace, used, None, self._caller))
         else:
             invoke = Invoke(call, namespace, used, reply_to, self._caller)
-            self._core.enqueue.tell(Enqueue(invoke, action.queue))  # type: ignore[union-attr]
+            self._core.enqueue.tell(Enqueue(invoke, action))  # type: ignore[arg-type]
 
     # --- the register call -------------------------------------------------------------------------------------------
 
     def _register_worker(self, call: wire.InvokeFunction) -> None:
         """``engine::workers::register`` (core.md §3.3); holds the lock."""
         try:
-            details = _decoded(call)
+            details = decoded_details(call)
             if details.namespace is not None and not details.namespace.strip():
                 raise InvalidNamespace.declared(details.name, details.namespace)
         except EngineError as error:
@@ -299,7 +299,8 @@ def _is_register_call(call: wire.InvokeFunction) -> bool:
     )
 
 
-def _decoded(call: wire.InvokeFunction) -> WorkerDetails:
+def decoded_details(call: wire.InvokeFunction) -> WorkerDetails:
+    """Return what a register call says. Raises ``DeserializationError``."""
     try:
         return _details.decode(call.data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

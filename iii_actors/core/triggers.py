@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 from pykka import ActorDeadError
 
-from iii_actors.actor import LightActor, MailboxFull, Ref, handles
+from iii_actors.actor import MailboxFull, Ref, handles
 from iii_actors.core.messages import (
     DEFAULT_NAMESPACE,
     AcknowledgeTrigger,
@@ -28,6 +28,7 @@ from iii_actors.core.messages import (
     UnbindTrigger,
     UnregisterTrigger,
 )
+from iii_actors.core.observing import Noticed, Observed
 from iii_actors.errors import TriggerRegistrationFailed
 from iii_actors.limits import MAX_TRIGGERS_PER_WORKER
 from iii_actors.wire import messages as wire
@@ -90,7 +91,7 @@ def _unless_default(namespace: str) -> str | None:
     return namespace if namespace != DEFAULT_NAMESPACE else None
 
 
-class Triggers(LightActor):
+class Triggers(Observed):
     """Owns types and bindings. A binding is either live (a type serves it) or parked (it waits for one), never both."""
 
     def __init__(self) -> None:
@@ -129,6 +130,19 @@ class Triggers(LightActor):
         self._wake_waiting(key)
         if namespace != DEFAULT_NAMESPACE:
             self._bring_home(key)
+        if self._observer is not None:
+            where = (("iii.trigger.type", definition.id), ("iii.namespace", namespace))
+            self._notice(Noticed("register trigger type", definition.id, provider.worker_id, where))
+
+    def _tell_of(self, operation: str, trigger: Trigger, state: str) -> None:
+        told = (
+            ("iii.trigger.id", trigger.id),
+            ("iii.trigger.type", trigger.trigger_type),
+            ("function_id", trigger.function_id),
+            ("iii.trigger.state", state),
+        )
+        owner = trigger.owner.worker_id if trigger.owner is not None else None
+        self._notice(Noticed(operation, trigger.trigger_type, owner, told))
 
     def _wake_waiting(self, key: Key) -> None:
         """Serve the parked bindings that resolve to a type."""
@@ -174,6 +188,8 @@ class Triggers(LightActor):
         self._forget(trigger.id)
         if owner is not None:
             owned.add(trigger.id)
+        if self._observer is not None:
+            self._tell_of("register trigger", trigger, "parked" if key is None else "live")
         if key is None or provider is None:
             self._park(trigger)
             logger.info(
@@ -200,7 +216,10 @@ class Triggers(LightActor):
         found = trigger is not None or request.trigger_id in self._parked
         if trigger is not None and not request.released:
             self._withdraw(trigger)
+        gone = trigger or self._parked.get(request.trigger_id)
         self._forget(request.trigger_id)
+        if gone is not None and self._observer is not None:
+            self._tell_of("unregister trigger", gone, "gone")
         return found
 
     @handles(AcknowledgeTrigger)

@@ -11,7 +11,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from iii_actors.actor import LightActor, handles
+from iii_actors.actor import handles
 from iii_actors.clock import Clock
 from iii_actors.core.messages import (
     DEFAULT_NAMESPACE,
@@ -26,7 +26,8 @@ from iii_actors.core.messages import (
     TearDown,
     WorkerEvent,
 )
-from iii_actors.core.queries import FindWorkers, WatchWorkers
+from iii_actors.core.observing import Noticed, Observed
+from iii_actors.core.queries import CountWorkers, FindWorkers, WatchWorkers, WorkersCounted
 from iii_actors.core.watchers import Watchers
 from iii_actors.limits import NAME_CHARS
 from iii_actors.wire import messages as wire
@@ -123,7 +124,7 @@ class _Seat(NamedTuple):
     departure: Departure
 
 
-class Workers(LightActor):
+class Workers(Observed):
     """Owns the records and the name leases ``(namespace, name)``."""
 
     def __init__(self, clock: Clock) -> None:
@@ -133,7 +134,10 @@ class Workers(LightActor):
         self._seats: dict[str, _Seat] = {}
         self._leases: dict[tuple[str, str], str] = {}
         self._leases_of: dict[str, tuple[str, str]] = {}
-        self._leaving: set[str] = set()
+        self._leaving: dict[str, float] = {}
+        """Who leaves, and since when on the monotonic clock."""
+        self._joined = 0
+        self._left = 0
         self._watchers = Watchers()
 
     @handles(WatchWorkers)
@@ -145,11 +149,24 @@ class Workers(LightActor):
         record = WorkerRecord(request.worker_id, self._clock.now(), ip_address=request.ip_address)
         self._records[request.worker_id] = record
         self._seats[request.worker_id] = _Seat(request.reattach_token, request.eviction)
+        self._joined += 1
+        if self._observer is not None:
+            peer = (("network.peer.address", request.ip_address or ""),)
+            self._notice(Noticed("connect worker", request.worker_id, request.worker_id, peer))
         return record
 
     @handles(Describe)
     def describe(self, request: Describe) -> wire.RegistrationRejected | None:
         """Claim the name, then store what the worker says of itself; a conflict changes nothing."""
+        rejected = self._describe(request)
+        if self._observer is not None:
+            worker_id, namespace, details = request
+            told = (("iii.worker.name", details.name or ""), ("iii.namespace", namespace))
+            code = rejected.code if rejected is not None else None
+            self._notice(Noticed("register worker", details.name or worker_id, worker_id, told, code))
+        return rejected
+
+    def _describe(self, request: Describe) -> wire.RegistrationRejected | None:
         worker_id, namespace, details = request
         record = self._records.get(worker_id)
         if record is None or worker_id in self._leaving:
@@ -184,7 +201,7 @@ class Workers(LightActor):
     @handles(TearDown)
     def tear_down(self, request: TearDown) -> None:
         if request.worker_id in self._records:
-            self._leaving.add(request.worker_id)
+            self._leaving.setdefault(request.worker_id, self._clock.monotonic())
 
     @handles(Leave)
     def leave(self, request: Leave) -> None:
@@ -192,7 +209,11 @@ class Workers(LightActor):
             return
         self._seats.pop(request.worker_id, None)
         self._release(request.worker_id)
-        self._leaving.discard(request.worker_id)
+        self._left += 1
+        since = self._leaving.pop(request.worker_id, None)
+        if self._observer is not None:
+            lasted = self._clock.monotonic() - since if since is not None else 0.0
+            self._notice(Noticed("clean up worker", request.worker_id, request.worker_id, lasted_s=lasted))
         self._tell("worker_disconnected", request.worker_id)
 
     def _release(self, worker_id: str) -> None:
@@ -216,6 +237,14 @@ class Workers(LightActor):
     @handles(RemoveBuiltin)
     def remove_builtin(self, request: RemoveBuiltin) -> None:
         self._records.pop(request.worker_id, None)
+
+    @handles(CountWorkers)
+    def count(self, _: CountWorkers) -> WorkersCounted:
+        by_status: dict[str, int] = {}
+        for record in self._records.values():
+            if not record.in_process:
+                by_status[record.status] = by_status.get(record.status, 0) + 1
+        return WorkersCounted(self._joined, self._left, by_status)
 
     @handles(ListWorkers)
     def list_all(self, _: ListWorkers) -> list[WorkerRecord]:

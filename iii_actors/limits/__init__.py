@@ -13,6 +13,7 @@ from iii_actors.limits._row import KIB, MIB, Limit, rows
 
 # isort: off
 from iii_actors.limits._listening import *  # noqa: F403
+from iii_actors.limits._access import *  # noqa: F403
 from iii_actors.limits._transport import *  # noqa: F403
 from iii_actors.limits._core import *  # noqa: F403
 from iii_actors.limits._http import *  # noqa: F403
@@ -22,7 +23,15 @@ from iii_actors.limits._cron import *  # noqa: F403
 from iii_actors.limits._pubsub import *  # noqa: F403
 from iii_actors.limits._state import *  # noqa: F403
 from iii_actors.limits._stream import *  # noqa: F403
+from iii_actors.limits._queue import *  # noqa: F403
 from iii_actors.limits._storage import *  # noqa: F403
+from iii_actors.limits._queue_worker import *  # noqa: F403
+from iii_actors.limits._queue_rabbit import *  # noqa: F403
+from iii_actors.limits._queue_redis import *  # noqa: F403
+from iii_actors.limits._observability import *  # noqa: F403
+from iii_actors.limits._configuration import *  # noqa: F403
+from iii_actors.limits._exec import *  # noqa: F403
+from iii_actors.limits._bridge import *  # noqa: F403
 from iii_actors.limits._command_line import *  # noqa: F403
 # isort: on
 

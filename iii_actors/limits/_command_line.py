@@ -21,3 +21,15 @@ ACTORS_SHOWN: Final = limit(
     "actors",
     "lines for actors that are not idle after SIGUSR1: what is stuck is at the top, and the rest would scroll it away",
 )
+SETTINGS_QUIET_MS: Final = limit(
+    "SETTINGS_QUIET_MS",
+    500,
+    "ms",
+    "the protocol's value (config-and-cli.md §6): a settings file is read again after so much quiet",
+)
+SETTINGS_LOOK_MS: Final = limit(
+    "SETTINGS_LOOK_MS",
+    1_000,
+    "ms",
+    "a settings file is looked at so often without being told of a change: some network file systems tell nothing",
+)

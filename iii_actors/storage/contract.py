@@ -62,6 +62,9 @@ Changing = Callable[[bytes | None], tuple[bytes, Any]]
 class Store(ABC):
     """One table of values. ``done`` may get ``StorageError``, and ``VersionConflict`` where ``if_version`` is given."""
 
+    versioned: bool = True
+    """False: its entries have no versions, and it refuses ``if_version`` and ``ttl_ms``."""
+
     @abstractmethod
     def get(self, scope: Scope, key: str, done: Done[Entry]) -> None:
         """Read one value; None if it is absent or has expired."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from iii_actors.clock import Clock
-from iii_actors.config.adapters import RedisSettings
+from iii_actors.config.adapters import BridgeSettings, RedisSettings
 from iii_actors.config.storage import KvSettings, StorageAdapter
 from iii_actors.errors import ConfigError
 from iii_actors.storage.contract import Store
@@ -28,6 +28,12 @@ def open_store(
     config = adapter.config
     if isinstance(config, RedisSettings):
         return _in_redis(config.redis_url, what, worker_id, clock)
+    if isinstance(config, BridgeSettings):
+        from iii_actors.remote import Link  # noqa: PLC0415 - few engines have a bridge
+        from iii_actors.storage.bridge_store import LAYOUTS, BridgeStore  # noqa: PLC0415
+
+        link = Link(config.bridge_url, f"iii-{what}-bridge", f"failed to create worker '{worker_id}'")
+        return BridgeStore(link, LAYOUTS[what])
     if isinstance(config, KvSettings) and config.store_method == "file_based":
         return _in_file(config, what, worker_id, clock, save_interval_ms)
     return MemoryStore(clock)

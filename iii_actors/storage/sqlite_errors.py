@@ -9,7 +9,7 @@ from typing import Final
 from iii_actors.errors import ConfigError
 from iii_actors.storage.errors import StorageError
 
-__all__ = ["config_error", "may_pass_alone", "storage_error"]
+__all__ = ["config_error", "may_pass_alone", "said", "storage_error"]
 
 _DAMAGED: Final = ("the file is damaged", "stop the engine, then restore a backup or move the file away")
 _KNOWN: Final[dict[int, tuple[str, str]]] = {
@@ -36,8 +36,13 @@ _OF_ONE_OPERATION: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG, sqlite3.
 
 def storage_error(path: Path, error: Exception) -> StorageError:
     """Return what the caller of an operation is told."""
+    return StorageError(said(path, error))
+
+
+def said(path: Path, error: Exception) -> str:
+    """Return the file, what happened, and what mends it, in one sentence."""
     what, mend = _words(error)
-    return StorageError(f"{path}: {what}; {mend}" if mend else f"{path}: {what}")
+    return f"{path}: {what}; {mend}" if mend else f"{path}: {what}"
 
 
 def config_error(path: Path, error: Exception) -> ConfigError:
@@ -59,6 +64,8 @@ def _code(error: sqlite3.Error) -> int | None:
 def _words(error: Exception) -> tuple[str, str]:
     if isinstance(error, UnicodeEncodeError):
         return "keys and scopes are Unicode text, which has no lone surrogates", ""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file stands where the folder should be", "give the engine's user a folder that it can write to"
     if isinstance(error, OSError):
         return error.strerror or str(error), "give the engine's user a folder that it can write to"
     if isinstance(error, ValueError):

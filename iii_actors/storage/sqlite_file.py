@@ -11,9 +11,10 @@ import os
 import sqlite3
 import stat
 import struct
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from iii_actors.errors import ConfigError
 from iii_actors.limits import (
@@ -26,13 +27,13 @@ from iii_actors.limits import (
 from iii_actors.storage.sqlite_errors import config_error
 from iii_actors.storage.sqlite_table import LAYOUTS, Table
 
-__all__ = ["APPLICATION_ID", "Durability", "SqliteFile"]
+__all__ = ["APPLICATION_ID", "Durability", "Form", "OwnFile", "SqliteFile"]
 
 Durability = Literal["disk", "process", "memory"]
 """What an answered write survives: a power cut; the end of the process; nothing but what was saved in between."""
 
 APPLICATION_ID: Final = 0x69696931
-"""In the header of a file of ours: ``iii1``."""
+"""In the header of a file of values: ``iii1``."""
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = struct.Struct(">60xi4xI28x")
@@ -40,13 +41,22 @@ _HEADER: Final = struct.Struct(">60xi4xI28x")
 _ELSEWHERE: Final = "choose another file_path, or move the file away"
 
 
-class SqliteFile:
+class Form(NamedTuple):
+    """What tells one kind of file from others, and how it is laid out."""
+
+    application_id: int
+    """In its header."""
+    layouts: Sequence[Sequence[str]]
+    """The statements that lead from each layout to the next one; an empty file has layout 0."""
+
+
+class OwnFile:
     """An open file. Opening it waits for the disk, on the calling thread; from then on any one thread may use it.
 
     :raises ConfigError: it cannot be opened, is not ours, is damaged, or another engine has it; it is as it was.
     """
 
-    def __init__(self, path: Path, durability: Durability) -> None:
+    def __init__(self, path: Path, durability: Durability, form: Form) -> None:
         self.path = path
         with ExitStack() as undoing:
             try:
@@ -54,16 +64,19 @@ class SqliteFile:
                 self._lock = _locked(self.path)
                 undoing.callback(os.close, self._lock)
                 if _exists(self.path):
-                    _check_header(self.path)
+                    _check_header(self.path, form)
                 else:
-                    _create(self.path)
+                    _create(self.path, form)
                 self.connection = _connected(self.path)
                 undoing.callback(self.connection.close)
-                _prepare(self.connection, self.path, durability)
-                self.table = Table(self.connection)
+                _prepare(self.connection, self.path, durability, form)
+                self._read_in()
             except (sqlite3.Error, OSError, ValueError) as error:
                 raise config_error(self.path, error) from None
             undoing.pop_all()
+
+    def _read_in(self) -> None:
+        """Read what is wanted from the start; an error means that the file is refused."""
 
     def close(self) -> None:
         """Work the log into the file and let go of both. After an ``sqlite3.Error`` the next start reads the log."""
@@ -74,6 +87,18 @@ class SqliteFile:
                 self.connection.close()
             finally:
                 os.close(self._lock)
+
+
+class SqliteFile(OwnFile):
+    """A file of values; errors as above."""
+
+    table: Table
+
+    def __init__(self, path: Path, durability: Durability) -> None:
+        super().__init__(path, durability, Form(APPLICATION_ID, LAYOUTS))
+
+    def _read_in(self) -> None:
+        self.table = Table(self.connection)
 
 
 def _locked(path: Path) -> int:
@@ -118,28 +143,28 @@ def _exists(path: Path) -> bool:
     return False
 
 
-def _check_header(path: Path) -> None:
+def _check_header(path: Path, form: Form) -> None:
     """Look before SQLite does, which may repair a file, and repairing other people's is not our business."""
     with path.open("rb") as file:
         header = file.read(_HEADER.size)
     if len(header) < _HEADER.size or not header.startswith(_MAGIC):
         raise ConfigError(str(path), "this is not a file of this engine, or it is damaged", _ELSEWHERE)
     layout, application = _HEADER.unpack(header)
-    if application != APPLICATION_ID:
+    if application != form.application_id:
         raise ConfigError(str(path), "this SQLite file belongs to another program", _ELSEWHERE)
-    _check_layout(path, layout)
+    _check_layout(path, layout, form)
 
 
-def _check_layout(path: Path, layout: int) -> None:
-    if not 1 <= layout <= len(LAYOUTS):
+def _check_layout(path: Path, layout: int, form: Form) -> None:
+    if not 1 <= layout <= len(form.layouts):
         raise ConfigError(
             str(path),
-            f"this file has layout {layout}, and this engine knows layouts up to {len(LAYOUTS)}",
+            f"this file has layout {layout}, and this engine knows layouts up to {len(form.layouts)}",
             "use the engine that made it, or choose another file_path",
         )
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, form: Form) -> None:
     """Make an empty file of ours under another name, see that it is on the disk, and only then give it its name."""
     unfinished = _beside(path, "-new")
     for left_over in (unfinished, _beside(unfinished, "-journal")):
@@ -149,8 +174,8 @@ def _create(path: Path) -> None:
         connection.execute(f"PRAGMA page_size = {SQLITE_PAGE_BYTES}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _migrate(connection, 0)
+        connection.execute(f"PRAGMA application_id = {form.application_id}")
+        _migrate(connection, 0, form)
         connection.execute("COMMIT")
     unfinished.rename(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
@@ -166,7 +191,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, durability: Durability) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, durability: Durability, form: Form) -> None:
     run = connection.execute
     run(f"PRAGMA cache_size = -{SQLITE_CACHE_BYTES // 1024}")
     run("PRAGMA cell_size_check = ON")
@@ -184,11 +209,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, durability: Durability)
         if found != "ok":
             raise sqlite3.DatabaseError(f"damaged: {found}")
     (layout,) = run("PRAGMA user_version").fetchone()
-    _check_layout(path, layout)
-    if layout < len(LAYOUTS):
+    _check_layout(path, layout, form)
+    if layout < len(form.layouts):
         run("BEGIN IMMEDIATE")
         try:
-            _migrate(connection, layout)
+            _migrate(connection, layout, form)
             run("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -196,12 +221,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, durability: Durability)
             raise
 
 
-def _migrate(connection: sqlite3.Connection, layout: int) -> None:
+def _migrate(connection: sqlite3.Connection, layout: int, form: Form) -> None:
     """Within a transaction: bring the file from this layout to the last one."""
-    for statements in LAYOUTS[layout:]:
+    for statements in form.layouts[layout:]:
         for statement in statements:
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(LAYOUTS)}")
+    connection.execute(f"PRAGMA user_version = {len(form.layouts)}")
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -100,6 +100,15 @@ class FrameReader:
         messages: list[Message] = []
         if self.closed or self.error is not None:
             return messages
+        if not self._leftover and not self._kind and len(data) > 7 and data[0] == 0x81 and data[1] != 0xFF:
+            # By far the most reads bring one whole text message of ASCII in one frame, and nothing else.
+            length, start = data[1] - 0x80, 6
+            if length == 126:
+                length, start = data[2] << 8 | data[3], 8
+            if len(data) == start + length and length <= self._max_frame:
+                text = apply_mask(data[start:], data[start - 4 : start])
+                if text.isascii():
+                    return [(TEXT, text)]
         try:
             self._parse(self._leftover + data if self._leftover else data, messages)
         except ProtocolError as error:
@@ -167,8 +176,9 @@ class FrameReader:
                 raise ProtocolError(1002, "a client's frame must be masked")
             length = second - 0x80
             if length >= 126:
-                extended = data[position + 2 : position + (4 if length == 126 else 10)]
-                length = max(int.from_bytes(extended, "big"), 126) if len(extended) in (2, 8) else 126
+                size = 2 if length == 126 else 8
+                extended = data[position + 2 : position + 2 + size]
+                length = max(int.from_bytes(extended, "big"), 126) if len(extended) == size else 126
             self._check(first, length)
 
     def _begin_large(self, available: bytes, head_size: int, length: int) -> None:
@@ -266,7 +276,8 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """Return a Close frame; code 0 means one without status (the peer reports 1005)."""
+    """Return a Close frame, with as much of the reason as fits; code 0: one without status (the peer reports 1005)."""
     if not code:
         return frame(CLOSE, b"")
-    return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
+    fits = reason.encode()[: _CONTROL_MAX - 2].decode(errors="ignore")  # no character is cut in two
+    return frame(CLOSE, code.to_bytes(2, "big") + fits.encode())

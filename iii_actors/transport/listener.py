@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from iii_actors.access.policy import Policy
+from iii_actors.actor import Ref
 from iii_actors.config import ListenerSettings
+from iii_actors.core.guard import Guard
 from iii_actors.core.refs import Core
 from iii_actors.transport.channel_socket import ChannelEnds
 from iii_actors.transport.frames import close_frame
+from iii_actors.transport.guarded_socket import GuardedSocket, let_in
 from iii_actors.transport.handshake import Refused
 from iii_actors.transport.keepalive import Keepalive
 from iii_actors.transport.poller import Poller
@@ -46,6 +50,16 @@ class Listener(SocketServer):
         self._draining = False
         self._keepalive = Keepalive(core.clock, self.workers, options.ping_interval_s, options.ping_timeout_s)
         super().__init__(options, "iii-listener")
+        policy = Policy.of(options)
+        self._guard = Guard(core, policy) if policy is not None else None
+
+    @property
+    def url(self) -> str:
+        """Where workers connect, as seen from this machine."""
+        host, port = self.address
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        scheme = "wss" if self.is_encrypted else "ws"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def open(self) -> None:
         super().open()
@@ -58,6 +72,16 @@ class Listener(SocketServer):
     def stop_accepting(self) -> None:
         self._keepalive.stop()
         super().stop_accepting()
+
+    def end(self) -> None:
+        """Stop what is no connection: the last that is said to it. Does not wait."""
+        if self._guard is not None:
+            self._guard.stop()
+
+    def actors(self) -> list[Ref]:
+        """Its actors, for the figures: one per worker, and what routes the calls of those that have not every right."""
+        gate = [self._guard.gate] if self._guard is not None else []
+        return gate + [worker.connection for worker in self.workers()]
 
     def workers(self) -> list[WorkerSocket]:
         """The worker sockets open now."""
@@ -102,13 +126,23 @@ class Listener(SocketServer):
             self._serve_worker(accepted)
         elif accepted.request.path == TELEMETRY_PATH:
             with self._telemetry_socket(accepted.sock):
-                serve_telemetry(accepted.sock, accepted.frames(self.options), self.telemetry)
+                if self._guard is None or let_in(self._guard, accepted) is not None:
+                    serve_telemetry(accepted.sock, accepted.frames(self.options), self.telemetry)
         else:
             self.channel_ends.serve(accepted.sock, accepted.frames(self.options), accepted.request)
 
     def _serve_worker(self, accepted: Accepted) -> None:
-        first, accepted.first = accepted.first, b""
-        worker = self.socket_class(accepted.sock, first, accepted.ip_address, self.core, self.poller, self.options)
+        guard = self._guard
+        if guard is None:
+            first, accepted.first = accepted.first, b""
+            worker: WorkerSocket = self.socket_class(
+                accepted.sock, first, accepted.ip_address, self.core, self.poller, self.options
+            )
+        else:
+            access = let_in(guard, accepted)
+            if access is None:
+                return
+            worker = GuardedSocket(accepted, self.core, self.poller, self.options, guard, access)
         with self.changed:
             self._workers.add(worker)
         try:

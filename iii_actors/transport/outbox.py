@@ -59,9 +59,9 @@ class Outbox:
     def write(self, payload: bytes) -> None:
         if self._closing or (self._size > self._limit and self._is_too_much()):
             return
-        length = len(payload)
-        self._parts.append(header(TEXT, length) + payload)
-        self._size += length + 10
+        whole = header(TEXT, len(payload)) + payload
+        self._parts.append(whole)
+        self._size += len(whole)
 
     def write_parts(self, parts: list[Part]) -> None:
         if self._closing or (self._size > self._limit and self._is_too_much()):

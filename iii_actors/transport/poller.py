@@ -1,7 +1,7 @@
 """The shared reader: one thread that watches sockets (design.md §6).
 
 It reads every connection that is not busy with something that may wait, and says when a full socket has room again.
-All changes of what is watched are made on this thread; others leave a command and wake it.
+What is watched may be changed from any thread, at any time: the system is told while this one waits for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from iii_actors.actor import Round
@@ -36,7 +35,7 @@ class Watched(Protocol):
 
     socket: socket.socket
     interest: int
-    """What is watched now; only the poller's thread changes it."""
+    """What is watched now; only the poller changes it."""
 
     def readable(self) -> int:
         """Read once and handle what came; returns how many messages that were."""
@@ -60,13 +59,17 @@ class Poller:
         """What a held socket is watched for."""
         self._owners: dict[int, Watched] = {}
         """Who is watched, by descriptor."""
+        self._in_round = threading.Lock()
+        """Held while the thread deals with what it was told."""
+        self._changing = threading.Lock()
+        """Held while what is watched of a socket changes."""
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._readiness.register(self._wake_in.fileno(), READ)
-        self._commands: deque[Callable[[], None]] = deque()
+        self._forgotten: deque[tuple[Watched, threading.Event]] = deque()
         self._awake = threading.Lock()
-        """Held from a wake-up call until the thread looks at the commands: one byte wakes for many commands."""
+        """Held from a wake-up call until the thread looks what it is for: one byte wakes for many reasons."""
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -86,29 +89,30 @@ class Poller:
     # --- from any thread ---------------------------------------------------------------------------------------------
 
     def watch(self, watched: Watched, change: int, on: bool) -> None:
-        """Begin or end watching for one event."""
-        self._command(lambda: self._change(watched, change, on))
+        """Begin or end watching for one event.
+
+        Who ends it here may be called once more, and so may not close the socket on the strength of :meth:`forget`.
+        """
+        self._change(watched, change, on)
+        if isinstance(self._readiness, _Selector) and threading.current_thread() is not self._thread:
+            self._wake()  # some systems look at what they were asked for before they wait, and never again
 
     def forget(self, watched: Watched) -> None:
         """End watching a socket; when this returns it may be closed."""
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread or not self._thread.is_alive():
             self._set(watched, 0)
             return
+        if not watched.interest:
+            # It has never been watched, or it was paused as the last thing that was done with it: in a round that may
+            # be under way, and whose end writes what came last, a Close for example.
+            with self._in_round:
+                return
         done = threading.Event()
-
-        def unwatch() -> None:
-            self._set(watched, 0)
-            done.set()
-
-        self._command(unwatch)
+        self._forgotten.append((watched, done))
+        self._wake()
         while not done.wait(1.0):
             if not self._thread.is_alive():
                 return
-
-    def _command(self, command: Callable[[], None]) -> None:
-        self._commands.append(command)
-        if threading.current_thread() is not self._thread:
-            self._wake()
 
     def _wake(self) -> None:
         if self._awake.acquire(blocking=False):
@@ -117,28 +121,50 @@ class Poller:
             except OSError:
                 logger.debug("The poller has stopped")
 
+    def hold(self, watched: Watched) -> None:
+        """Stop reading a socket, but hear when its peer goes, where the system tells that: :meth:`Watched.broken`."""
+        with self._changing:
+            self._make(watched, watched.interest & ~READ | self._held)
+
     # --- on the poller's thread --------------------------------------------------------------------------------------
 
     def pause(self, watched: Watched) -> None:
         """Stop reading this socket, at once; only from within :meth:`Watched.readable`."""
-        self._set(watched, watched.interest & ~(READ | HANG_UP))
+        self._change(watched, READ | HANG_UP, False)
 
-    def hold(self, watched: Watched) -> None:
-        """As :meth:`pause`, but hear when the peer goes, where the system tells that: :meth:`Watched.broken`."""
-        self._set(watched, watched.interest & ~READ | self._held)
+    def _take_wake_up(self) -> None:
+        try:
+            self._wake_in.recv(64)
+        except BlockingIOError:
+            logger.debug("Woken twice for one call")
+        self._awake.release()
+
+    def _forget_all(self) -> None:
+        while self._forgotten:
+            watched, done = self._forgotten.popleft()
+            self._set(watched, 0)
+            done.set()
+
+    # --- on any thread -----------------------------------------------------------------------------------------------
 
     def _change(self, watched: Watched, change: int, on: bool) -> None:
-        self._set(watched, watched.interest | change if on else watched.interest & ~change)
+        with self._changing:
+            self._make(watched, watched.interest | change if on else watched.interest & ~change)
 
     def _set(self, watched: Watched, interest: int) -> None:
+        with self._changing:
+            self._make(watched, interest)
+
+    def _make(self, watched: Watched, interest: int) -> None:
+        """Watch for just that; the lock is held."""
         before, watched.interest = watched.interest, interest
         if before == interest:
             return
         descriptor = watched.socket.fileno()
         try:
             if not before:
-                self._readiness.register(descriptor, interest)
                 self._owners[descriptor] = watched
+                self._readiness.register(descriptor, interest)
             elif not interest:
                 del self._owners[descriptor]
                 self._readiness.unregister(descriptor)
@@ -146,7 +172,11 @@ class Poller:
                 self._readiness.modify(descriptor, interest)
         except (OSError, ValueError, KeyError):
             watched.interest = 0
+            if self._owners.get(descriptor) is watched:
+                del self._owners[descriptor]
             logger.debug("A socket was closed while it was watched")
+
+    # --- on the poller's thread --------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         poll, owners = self._readiness.poll, self._owners
@@ -155,13 +185,13 @@ class Poller:
         while not self._stopped:
             events = poll()
             frames = 0
-            with one_round:
+            with self._in_round, one_round:
                 for descriptor, event in events:
                     watched = owners.get(descriptor)
                     if watched is None:
                         # Else: one that an event before this one has ended.
                         if descriptor == wake_up:
-                            self._take_commands()
+                            self._take_wake_up()
                         continue
                     try:
                         # An error or a hang-up is told as both: whatever was waited for will not come.
@@ -180,19 +210,8 @@ class Poller:
                     if frames >= FRAMES_PER_ROUND:
                         frames = 0
                         one_round.pause()
-            self._run_commands()
-
-    def _take_commands(self) -> None:
-        try:
-            self._wake_in.recv(64)
-        except BlockingIOError:
-            logger.debug("Woken twice for one call")
-        self._awake.release()
-        self._run_commands()
-
-    def _run_commands(self) -> None:
-        while self._commands:
-            self._commands.popleft()()
+            if self._forgotten:
+                self._forget_all()
 
 
 class _Selector:

@@ -6,6 +6,7 @@ import socket
 
 from iii_actors.limits import RECEIVE_BYTES
 from iii_actors.transport.frames import FrameReader, Message
+from iii_actors.transport.tls_socket import TlsSocket
 
 __all__ = ["receive"]
 
@@ -24,4 +25,9 @@ def receive(
         data = sock.recv(at_most, flags)
         return frames.taken(data) if data else None
     count = sock.recv_into(place, 0, flags)
-    return frames.filled(count) if count else None
+    if not count:
+        return None
+    messages = frames.filled(count)
+    if frames.place is None and isinstance(sock, TlsSocket) and (rest := sock.rest()):
+        messages += frames.taken(rest)
+    return messages

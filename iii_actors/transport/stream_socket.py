@@ -129,8 +129,7 @@ class StreamSocket:
             self._end()
             return 0
         self.heard += 1
-        if not self._take(messages):
-            self._poller.hold(self)
+        self._take(messages)
         if self._over():
             self._end()
         return len(messages)
@@ -152,7 +151,7 @@ class StreamSocket:
     # --- either thread -----------------------------------------------------------------------------------------------
 
     def _take(self, messages: list[Message]) -> bool:
-        """Pass messages on; returns False when so many wait that no more are to be read for now."""
+        """Pass messages on; returns False when so many wait that no more are read for now."""
         for opcode, payload in messages:
             if opcode in (TEXT, BINARY):
                 with self._counting:
@@ -164,6 +163,8 @@ class StreamSocket:
                 self._tell(Drop(int.from_bytes(payload[:2], "big")))
         with self._counting:
             self._held = self._waiting >= STREAM_MESSAGES_WAITING
+            if self._held:
+                self._poller.hold(self)  # under the lock: whoever deals with a message may have it undone at once
             return not self._held
 
     def _over(self) -> bool:

@@ -58,12 +58,16 @@ class WorkerSocket:
         self._outbox = Outbox(
             sock, options.outbox_bytes, f"Worker at {ip_address}", self._wait_for_room, self._close_sent
         )
-        self.connection: Ref = Connection.start(self._outbox)
-        self._session = Session(core, self.connection, ip_address, self._cut)
+        self.connection, self._session = self._converse(ip_address)
         self._receive = self._session.receive
         self._closing: Timer | None = None
         self._muted_until = 0.0
         self._logged = 0
+
+    def _converse(self, ip_address: str) -> tuple[Ref, Session]:
+        """Start the connection's actor and what its frames are told to."""
+        connection = Connection.start(self._outbox)
+        return connection, Session(self._core, connection, ip_address, self._cut)
 
     def close(self, code: int | None, reason: str) -> None:
         """Have the connection ended; see :class:`~iii_actors.core.messages.Drop`. Callable from any thread."""
@@ -189,12 +193,14 @@ class WorkerSocket:
     # --- either thread -----------------------------------------------------------------------------------------------
 
     def _decoded(self, opcode: int, payload: bytes) -> FromWorker | None:
-        """Return the message in a frame; control frames and telemetry are dealt with here, others dropped."""
+        """Return the message in a frame; control frames and telemetry are dealt with here, garbage dropped."""
         if opcode == TEXT or (opcode == BINARY and payload[:4] not in TELEMETRY_PREFIXES):
             try:
                 return decode(payload, opcode == TEXT)
             except Undecodable as error:
                 self._undecodable(payload, error)
+        elif opcode == BINARY:
+            self._core.observing.take(payload)
         elif opcode == PING:
             self._tell(Pong(payload))
         elif opcode == CLOSE:

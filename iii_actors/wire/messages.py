@@ -69,10 +69,19 @@ class Void(Struct, frozen=True, gc=False, tag="void"):
     """``action``: run it, answer nothing."""
 
 
-class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
-    """``action``: hand it to the queue provider and answer with a receipt (core.md §7.5)."""
+class Enqueue(Struct, frozen=True, gc=False, omit_defaults=True, tag="enqueue"):
+    """``action``: hand it to the queue provider and answer with a receipt (core.md §7.5).
+
+    All but the queue's name is ours, and is the provider's to check.
+    """
 
     queue: str
+    delay_ms: Raw = ABSENT
+    run_at: Raw = ABSENT
+    idempotency_key: Raw = ABSENT
+    max_retries: Raw = ABSENT
+    priority: Raw = ABSENT
+    group: Raw = ABSENT
 
 
 class InvokeFunction(Struct, frozen=True, gc=False, omit_defaults=True, tag="invokefunction"):

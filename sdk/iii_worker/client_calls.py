@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from iii_worker.actions import EnqueueResult, TriggerRequest, action_frame, request_from
+from iii_worker.actions import EnqueueResult, TriggerActionEnqueue, TriggerRequest, action_frame, request_from
 from iii_worker.client_parts import ClientParts
 from iii_worker.futures import ManyCall, call_many
 
@@ -84,13 +84,17 @@ class CallMethods(ClientParts):
         *,
         timeout: float | None = None,
         namespace: str | None = None,
+        **options: Any,
     ) -> EnqueueResult:
         """Put a call into a named queue, to be made when its turn comes, and return the receipt.
+
+        :param options: what else :class:`iii_worker.TriggerActionEnqueue` can say of it: ``delay_ms``, ``run_at``,
+            ``idempotency_key``, ``max_retries``, ``priority``, ``group``.
 
         Raises :class:`iii_worker.InvocationError` with ``enqueue_error`` if the engine has no queue worker.
         """
         self.check_process()
-        action = action_frame({"type": "enqueue", "queue": queue})
+        action = action_frame(TriggerActionEnqueue(queue, **options))
         receipt: EnqueueResult = self.calls.call(
             function_id, payload, timeout=timeout, namespace=namespace, action=action
         )

@@ -20,13 +20,18 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from iii_worker._types import Caller
+from iii_worker.actions import EXTRAS, extras
 from iii_worker.limits import DEAD_LETTERS_PAGE
+from iii_worker.queue_jobs import Job, JobFailure, JobsOf, QueueBook
 
 __all__ = [
     "DeadLetter",
     "DeadLetterTopic",
     "DurableTopic",
+    "Job",
+    "JobFailure",
     "NamedQueue",
+    "QueueBook",
     "QueueStats",
     "QueueTopic",
     "RedriveMessageResult",
@@ -100,7 +105,7 @@ class RedriveMessageResult(BaseModel):
     """1, or 0 if there is no such dead letter; also counts one that was discarded."""
 
 
-class _Inspected:
+class _Inspected(JobsOf):
     """What can be asked of a named queue and of a topic alike."""
 
     _kind = ""
@@ -164,16 +169,43 @@ class DurableTopic(_Inspected):
 
     _kind = "topic"
 
-    def publish(self, data: Any = None) -> None:
-        """Publish a message; returns when the engine has stored it. Without a subscriber nobody will ever get it."""
-        publish_durable(self._client, self.name, data, timeout=self._timeout)
+    def publish(self, data: Any = None, **options: Any) -> None:
+        """Publish a message; returns when the engine has stored it.
+
+        Without a subscriber it waits for the first one (of this engine; others' engines never deliver it).
+
+        :param options: ``delay_ms``, ``run_at``, ``idempotency_key``, ``max_retries``, ``priority`` and ``group``, as
+            for :class:`iii_worker.TriggerActionEnqueue`; this engine's own.
+        """
+        publish_durable(self._client, self.name, data, timeout=self._timeout, **options)
+
+    def publish_for_receipt(self, data: Any = None, **options: Any) -> str:
+        """Publish a message and return the receipt by which its copies can be found and cancelled. Our own."""
+        answer = self._call("engine::queue::publish", data=data, **_checked(options))
+        receipt: str = answer["messageReceiptId"]
+        return receipt
 
 
-def publish_durable(client: Caller, topic: str, data: Any = None, *, timeout: float | None = None) -> None:
-    """Publish a message to a durable topic (``iii::durable::publish``). Raises ``ValueError`` for an empty topic."""
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as they stand in a call. Raises ``TypeError`` for those that are none."""
+    unknown = [name for name in options if name not in EXTRAS]
+    if unknown:
+        raise TypeError(f"publish(): there is no option {unknown[0]!r}; there are {', '.join(EXTRAS)}")
+    return extras(options)
+
+
+def publish_durable(
+    client: Caller, topic: str, data: Any = None, *, timeout: float | None = None, **options: Any
+) -> None:
+    """Publish a message to a durable topic (``iii::durable::publish``). Raises ``ValueError`` for an empty topic.
+
+    :param options: as for :meth:`DurableTopic.publish`.
+    """
     if not isinstance(topic, str) or not topic:
         raise ValueError(f"the topic is {topic!r}: it must be a str that is not empty")
-    client.call("iii::durable::publish", {"topic": topic, "data": data}, timeout=timeout, namespace=_HOME)
+    client.call(
+        "iii::durable::publish", {"topic": topic, "data": data, **_checked(options)}, timeout=timeout, namespace=_HOME
+    )
 
 
 def list_topics(client: Caller, *, timeout: float | None = None) -> list[QueueTopic]:

@@ -12,6 +12,7 @@ from iii_worker import frames
 from iii_worker._types import Incoming, Invocations, Notices
 from iii_worker.answers import Answer
 from iii_worker.errors import (
+    AUTH_ERROR,
     FORBIDDEN,
     FUNCTION_NAMESPACE_CONFLICT,
     ConnectFailedError,
@@ -107,6 +108,9 @@ class Router:
             self._rejection(frames.decode_fully(data))
         elif frame.type == "error":
             error = from_wire(frames.decode_fully(frame.error), None, None)
+            if error.code != AUTH_ERROR:
+                logger.warning("The engine says: %s", error)
+                return
             link.refusal = ConnectFailedError(f"the engine refused this worker: {error}", FORBIDDEN)
             link.fail(str(link.refusal))
         else:

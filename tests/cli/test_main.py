@@ -42,8 +42,8 @@ def test_options_that_are_not_understood(run, arguments):
     [
         ("workers: 3\n", "Error: config.yaml:1: workers: should be a list, not 3"),
         (
-            "workers:\n - name: iii-exec\n",
-            "Error: config.yaml:2: workers[0].name: failed to create worker 'iii-exec': it is",
+            "workers:\n - name: iii-mine\n",
+            "Error: config.yaml:2: workers[0].name: failed to create worker 'iii-mine': it is",
         ),
         ("workers: ${A_VARIABLE_NOT_SET}\n", "Error: config.yaml:1: Environment variable 'A_VARIABLE_NOT_SET' not set"),
     ],

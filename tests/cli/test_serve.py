@@ -122,7 +122,7 @@ def test_the_file_of_the_working_directory(start, tmp_path, free_port):
     (tmp_path / "config.yaml").write_text(
         "workers:\n  - {name: iii-worker-manager, config: {port: 0}}\n"
         "  - {name: iii-worker-manager, config: {port: ${SECOND}}}\n"
-        "  - {name: iii-observability, config: {exporter: memory}}\n",
+        "  - {name: iii-observability, config: {logs_batch_size: 5}}\n",
         encoding="utf-8",
     )
     process = start(SECOND=str(free_port))
@@ -133,7 +133,7 @@ def test_the_file_of_the_working_directory(start, tmp_path, free_port):
     assert process.end() == (0, "")
     warnings = [line for line in process.lines if "[WARN]" in line]
     assert len(warnings) == 1
-    assert warnings[0].endswith("iii-observability: accepted, but without effect in this version: exporter")
+    assert warnings[0].endswith("iii-observability: accepted, but without effect in this version: logs_batch_size")
 
 
 def test_a_log_for_machines_is_nothing_else(start, tmp_path):

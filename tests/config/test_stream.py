@@ -68,8 +68,8 @@ def test_a_file():
         ("      host: ''\n", "here:4: workers[0].config.host: should be some text, not ''"),
         ("      auth_function: 5\n", "here:4: workers[0].config.auth_function: should be text, not 5"),
         (
-            "      adapter:\n        name: bridge\n",
-            'here:5: workers[0].config.adapter.name: Adapter factory \'bridge\' not found. Available: ["kv", "redis"]',
+            "      adapter:\n        name: bucket\n",
+            'here:5: workers[0].config.adapter.name: Adapter factory \'bucket\' not found. Available: ["bridge", "kv", "redis"]',
         ),
         ("      host: ' '\n", "here:4: workers[0].config.host: not an address"),
         ("      max_message_bytes: 5\n", "is less than max_frame_bytes"),

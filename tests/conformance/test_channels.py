@@ -13,7 +13,7 @@ from iii_actors.actor import ask
 from iii_actors.clock import ManualClock
 from iii_actors.core.ends import TakeChannelEnd
 from iii_actors.core.messages import ChannelKey
-from tests.support.channel_client import create, fill, open_end, path, raw_end
+from tests.support.channel_client import create, fill, open_end, path, raw_end, taken_end
 from tests.support.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, client_frame
 
 DIRECTIONS = ["read", "write"]
@@ -105,7 +105,7 @@ def test_order_and_other_members_of_the_query_do_not_matter_and_it_is_percent_de
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_an_end_taken_before_is_accepted_and_closed_at_once_without_status(engine, direction):
     key = create(engine)
-    with open_end(engine, key, direction):
+    with taken_end(engine, key, direction):
         for _ in range(2):
             with open_end(engine, key, direction) as second:
                 assert close_code_of(second) == 1005
@@ -116,7 +116,7 @@ def test_an_end_taken_before_is_accepted_and_closed_at_once_without_status(engin
 def test_a_second_taker_that_sends_at_once_still_gets_the_close(engine):
     key = create(engine)
     behind = client_frame(BINARY, bytes(100_000))
-    with open_end(engine, key, "write"), raw_end(engine, key, "write", behind) as second:
+    with taken_end(engine, key, "write"), raw_end(engine, key, "write", behind) as second:
         second.send(client_frame(PING))
         received = second.received
         # An engine that closed its socket with that unread would answer with a reset, which may overtake the Close.
@@ -127,7 +127,7 @@ def test_a_second_taker_that_sends_at_once_still_gets_the_close(engine):
 
 def test_the_first_taker_is_not_disturbed_by_a_second(engine):
     key = create(engine)
-    with open_end(engine, key, "write") as writer, open_end(engine, key, "read") as reader:
+    with taken_end(engine, key, "write") as writer, taken_end(engine, key, "read") as reader:
         for direction in DIRECTIONS:
             with open_end(engine, key, direction) as second:
                 assert close_code_of(second) == 1005

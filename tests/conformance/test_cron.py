@@ -104,9 +104,11 @@ def test_a_run_is_an_ordinary_call_with_data_and_metadata(stage, join):
     stage.pass_time(2)
     frame = peer.expect(type="invokefunction")
     assert re.fullmatch("[0-9a-f-]{36}", frame.pop("invocation_id"))
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", frame.pop("traceparent"))  # a trace of its own
     assert frame == {
         "type": "invokefunction",
         "function_id": "f",
+        "baggage": "iii.function.id=f",
         "metadata": {"m": [1]},
         "data": {
             "trigger": "cron",

@@ -106,6 +106,8 @@ def test_what_a_delivery_carries(worker):
     peer = worker(announce=False)
     frame = told(watcher)
     assert frame.pop("invocation_id")
+    assert frame.pop("traceparent"), "a delivery has a span (observability.md §4)"
+    assert frame.pop("baggage") == "iii.function.id=watcher::told"
     assert frame == {
         "type": "invokefunction",
         "function_id": "watcher::told",

@@ -21,7 +21,7 @@ def test_types_listed(worker):
     assert {"engine::workers-available", "engine::functions-available"} < {
         *ids(peer, "triggers", include_internal=True)
     }
-    assert ids(peer, "triggers", search="CALLS") == ["webhook"]
+    assert ids(peer, "triggers", search="CALLS", prefix="web") == ["webhook"]
     assert ids(peer, "triggers", prefix="web") == ["webhook"]
     assert ids(peer, "triggers", worker="gateway") == ["http", "webhook"]
 

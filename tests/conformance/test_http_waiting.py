@@ -201,6 +201,7 @@ def test_a_taken_port_stops_the_front_alone(caplog):
             assert f"{host}:{port}" in told
             (front,) = [one for one in engine._builtins if isinstance(one, Http)]
             assert front.actors() == []
+            assert front.drained(0)
         assert first.get("/x").status_code == 404
 
 

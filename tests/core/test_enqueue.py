@@ -33,9 +33,12 @@ def caller(probe):
     return probe()
 
 
-def enqueue(desk, caller, namespace="default", **members):
+MAILS = wire.Enqueue("mails")
+
+
+def enqueue(desk, caller, namespace="default", action=MAILS, **members):
     call = wire.InvokeFunction("mail.send", ID, data=raw({"a": 1}), metadata=raw({"m": 1}), **members)
-    desk.tell(Enqueue(Invoke(call, namespace, ID, caller.actor_ref, None), "mails"))
+    desk.tell(Enqueue(Invoke(call, namespace, ID, caller.actor_ref, None), action))
 
 
 def handed_over(functions):
@@ -67,7 +70,33 @@ def test_the_target_s_namespace_and_trace_travel_with_it(desk, functions, caller
     assert (job["namespace"], job["traceparent"], job["baggage"]) == ("team", "t", "a=1,iii.function.id=mail.send")
 
 
-@pytest.mark.parametrize("result", [wire.ABSENT, wire.NULL, raw({"any": "thing"})])
+def test_what_else_is_said_of_a_job_is_passed_on_as_it_is(desk, functions, caller):
+    said = {"delay_ms": 5, "run_at": "x", "idempotency_key": None, "max_retries": 1.5, "priority": [], "group": "g"}
+    action = msgspec.json.decode(msgspec.json.encode({"type": "enqueue", "queue": "q", **said}), type=wire.Enqueue)
+    enqueue(desk, caller, action=action)
+    job = msgspec.json.decode(handed_over(functions).call.data)
+    assert {key: job[key] for key in said} == said
+
+
+@pytest.mark.parametrize(
+    ("result", "receipt"),
+    [
+        (raw({"messageReceiptId": "earlier", "duplicate": True}), "earlier"),
+        (raw({"messageReceiptId": 5}), None),
+        (raw("text"), None),
+        (wire.ABSENT, None),
+    ],
+)
+def test_a_job_with_a_key_may_have_a_receipt_already(desk, functions, caller, result, receipt):
+    enqueue(desk, caller, action=wire.Enqueue("mails", idempotency_key=raw("k")))
+    invoke = handed_over(functions)
+    desk.tell(Completed(invoke, result))
+    [completed] = caller.take()
+    own = msgspec.json.decode(invoke.call.data)["messageReceiptId"]
+    assert msgspec.json.decode(completed.result) == {"messageReceiptId": receipt or own}
+
+
+@pytest.mark.parametrize("result", [wire.ABSENT, wire.NULL, raw({"any": "thing"}), raw({"messageReceiptId": "theirs"})])
 def test_whatever_the_provider_returns_is_a_receipt(desk, functions, caller, result):
     enqueue(desk, caller)
     invoke = handed_over(functions)

@@ -173,7 +173,7 @@ def test_its_absence_is_a_refusal(with_provider):
 
 def test_it_lets_go_first(with_provider):
     assert unbind(with_provider.core, "t") is True
-    assert with_provider.provider.told == [UnbindTrigger("the trigger")]
+    assert with_provider.provider.told == [UnbindTrigger("the trigger", final=True)]
     assert with_provider.triggers.told == [UnregisterTrigger("t"), UnregisterTrigger("t", released=True)]
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from iii_actors.clock import ManualClock
 from iii_actors.storage.sqlite import SqliteStore
+from tests.durability.queue_worker import QueueTask
 from tests.durability.storage_writer import SCOPE, WAIT_S, Task
 from tests.storage.asking import result
 
@@ -39,7 +40,7 @@ class Writer:
             self._lines.put(line.rstrip("\n"))
         self._lines.put("eof")
 
-    def start(self, task: Task) -> int:
+    def start(self, task: Task | QueueTask) -> int:
         """Start one; returns its process id."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(task._asdict()) + "\n")
@@ -59,10 +60,13 @@ class Writer:
 
 
 @contextmanager
-def writer(*prefix: str) -> Iterator[Writer]:
-    """Run the process, under another program if there is a prefix."""
+def writer(*prefix: str, module: str = "tests.durability.storage_writer") -> Iterator[Writer]:
+    """Run the process, under another program if there is a prefix.
+
+    :param module: what it runs: something that takes tasks and reports as `storage_writer` does.
+    """
     with subprocess.Popen(
-        [*prefix, sys.executable, "-m", "tests.durability.storage_writer"],
+        [*prefix, sys.executable, "-m", module],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,

@@ -87,21 +87,6 @@ def test_an_unknown_function_is_not_found(pair):
     assert raised.value.message == f"Function {function_id} not found in namespace default."
 
 
-def test_without_a_queue_enqueue_is_an_error_that_says_so(pair):
-    function_id = unique("e2e::echo")
-    pair.callee.offer(function_id)
-    with pytest.raises(ProbeError) as raised:
-        pair.caller.call(function_id, {}, action={"type": "enqueue", "queue": "jobs"})
-    assert raised.value.code == "enqueue_error"
-    assert raised.value.message == (
-        "No queue provider is installed. `TriggerAction::Enqueue` routes through the `engine::queue::enqueue` provider, "
-        "which the standalone queue worker registers. Add it with `iii worker add queue`. "
-        "(underlying: Function engine::queue::enqueue not found in namespace default)"
-    )
-    pair.caller.call(function_id, "the next call")
-    assert pair.callee.event("called", function_id=function_id)["data"] == "the next call", "the first never came"
-
-
 def test_an_unregistered_function_is_gone_and_can_be_registered_again(pair):
     function_id = unique("e2e::fleeting")
     pair.callee.offer(function_id)

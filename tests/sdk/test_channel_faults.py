@@ -119,7 +119,8 @@ def test_writes_from_many_threads_stay_whole(engine, threads):
     reader.close()
 
 
-def test_many_channels_leave_no_socket_and_no_thread_behind(engine):
+def test_many_channels_leave_no_socket_and_no_thread_behind(engine, monkeypatch):
+    monkeypatch.setattr("iii_actors.transport.threads.SPARE_THREAD_S", 0.05)
     before = open_files(), threading.active_count()
     for _ in range(100):
         writer, reader = ends(engine)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,11 +19,13 @@ WAIT_S = 20.0
 
 
 @pytest.fixture
-def engine():
+def engine(request):
+    """An engine with HTTP, and with the workers that the test asks for beside."""
     workers = [
         {"name": "iii-worker-manager", "config": {"port": 0}},
         {"name": "iii-http", "config": {"port": 0}},
     ]
+    workers += getattr(request, "param", [])
     with iii_actors.Engine(iii_actors.EngineConfig(workers=workers)) as running:
         yield running
 
@@ -139,3 +142,31 @@ def test_users_over_http(engine, run):
         assert ask("DELETE", "/1")[1]["name"] == "Ada L."
         assert ask("GET", "/1") == (404, {"error": {"code": "user_not_found", "message": "there is no user 1"}})
     stopped(users)
+
+
+_FOR_ORDERS = [
+    {"name": "iii-state"},
+    {"name": "iii-queue", "config": {"queue_configs": {"payments": {"max_retries": 2, "backoff_ms": 100}}}},
+]
+
+
+@pytest.mark.parametrize("engine", [_FOR_ORDERS], indirect=True, ids=["with queues"])
+def test_orders(engine, run):
+    orders = run("orders")
+    orders.expect("^READY 3 triggers")
+    front = next(one for one in engine._builtins if isinstance(one, Http))
+    base = f"http://127.0.0.1:{front.address[1]}/orders"
+    with requests.Session() as session:
+        session.trust_env = False
+        for card in ("good", "shaky", "stolen", "good"):
+            taken = session.post(base, json={"id": f"of-{card}", "card": card}, timeout=WAIT_S)
+            assert taken.status_code == 202
+        deadline = time.monotonic() + WAIT_S
+        shown, failed = [], []
+        while failed != ["of-stolen"] or sum(one["status"] == "shipped" for one in shown) < 2:
+            assert time.monotonic() < deadline, (shown, failed)
+            shown, failed = session.get(base, timeout=WAIT_S).json()
+    assert {one["id"]: (one["status"], one["tries"]) for one in shown} == {
+        "of-good": ("shipped", 1), "of-shaky": ("shipped", 2), "of-stolen": ("taken", 3),
+    }  # fmt: skip
+    stopped(orders)

@@ -19,7 +19,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def test_the_code_of_the_page_runs(monkeypatch):
-    names = ("iii-http", "iii-state", "iii-pubsub")
+    names = ("iii-http", "iii-state", "iii-pubsub", "iii-queue")
     workers = [{"name": "iii-worker-manager", "config": {"port": 0}}]
     workers += [{"name": name, "config": {"port": 0} if name == "iii-http" else {}} for name in names]
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", TEXT)

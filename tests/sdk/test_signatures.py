@@ -79,7 +79,6 @@ def wrapped_by(function):
         (print, True, "", NO_HINT),
         (dict, True, "", NO_HINT),
     ],
-    ids=str,
 )
 def test_shapes(handler, payload, metadata, hint):
     shape = shape_of(handler)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -26,6 +28,14 @@ def open_end(engine: Engine, key: ChannelKey, direction: str) -> ClientConnectio
     """Open one end with an ordinary client; it has a thread that reads."""
     url = engine.url + path(key, direction)
     return connect(url, max_size=None, compression=None, proxy=None, ping_interval=None)
+
+
+@contextmanager
+def taken_end(engine: Engine, key: ChannelKey, direction: str) -> Iterator[ClientConnection]:
+    """The same, and it is this connection's end: the 101 comes before the end is given out, an answer after."""
+    with open_end(engine, key, direction) as connection:
+        assert connection.ping().wait(10)
+        yield connection
 
 
 def raw_end(

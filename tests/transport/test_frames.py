@@ -105,6 +105,15 @@ def test_large_frames_come_over_several_rounds(at_once, size, opcode, sizes, bef
     assert one.error is None
 
 
+@pytest.mark.parametrize("text", [b"", b"a", b"ab", b"\xc3\xa9", b"a" * 119, b"a" * 125, b"a" * 126, b"a" * 65535])
+@pytest.mark.parametrize("form", [(126, 2), (127, 8)])
+def test_a_message_alone_is_read_as_when_it_comes_byte_by_byte(text, form):
+    marker, width = form
+    longer = bytes([0x81, 0x80 | marker]) + len(text).to_bytes(width, "big") + bytes(4) + text
+    for data in (longer, client_frame(TEXT, text)):
+        assert reader().taken(data) == feed(reader(), data, [1]) == [(TEXT, text)]
+
+
 def test_a_large_fragmented_message_with_pings_between():
     parts = [b"a" * 100_000, b"", b"b" * 40_000, b"c" * 10, b"d" * 70_000]
     data = b"".join(part + client_frame(PING, b"%d" % i) for i, part in enumerate(fragments(BINARY, parts)))

@@ -246,6 +246,26 @@ def test_while_many_messages_wait_no_more_are_read_and_then_all_are(site):
     assert client is not other_client
 
 
+def test_one_whose_messages_are_dealt_with_as_it_is_being_held_is_read_again(site, monkeypatch):
+    """The host's thread gets in between counting and holding as often as the system likes; here always, if it may."""
+    hold, dealing = Poller.hold, []
+
+    def held_late(poller, client):
+        dealing.append(threading.Thread(target=lambda: [client.dealt_with() for _ in range(STREAM_MESSAGES_WAITING)]))
+        dealing[0].start()
+        dealing[0].join(0.2)
+        hold(poller, client)
+
+    monkeypatch.setattr(Poller, "hold", held_late)
+    raw, client = site.client()
+    for number in range(STREAM_MESSAGES_WAITING):
+        raw.send(text(b"%d" % number))
+    held(site, client)
+    raw.send(text(b"read again"))
+    assert site.said() == b"read again"
+    dealing[0].join(WAIT_S)
+
+
 def test_one_whose_messages_wait_is_written_to_and_its_going_is_noticed(site):
     raw, client = site.client()
     for number in range(STREAM_MESSAGES_WAITING):

@@ -11,7 +11,6 @@ import logging
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from iii_actors.builtin.cron.calendar import Schedule
 from iii_actors.builtin.cron.expression import Expression
 from iii_actors.builtin.cron.zones import next_after
 
@@ -37,6 +36,8 @@ class _Plan:
     __slots__ = ("jobs", "schedule", "when")
 
     def __init__(self, when: When) -> None:
+        from iii_actors.builtin.cron.calendar import Schedule  # noqa: PLC0415 - croniter is for those who have jobs
+
         self.when = when
         self.schedule = Schedule(when.expression)
         self.jobs: dict[str, None] = {}

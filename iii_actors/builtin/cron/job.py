@@ -12,6 +12,7 @@ from iii_actors.builtin.calls import condition_of
 from iii_actors.builtin.cron.agenda import When
 from iii_actors.builtin.cron.expression import parse
 from iii_actors.builtin.cron.zones import zone_named
+from iii_actors.core.tracing import Span
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import TriggerRegistrationFailed
 from iii_actors.wire import messages as wire
@@ -71,13 +72,15 @@ _config: Final = msgspec.json.Decoder(_Config)
 class Run:
     """One run of a job, from taking its lock to its function's answer. Told apart by identity."""
 
-    __slots__ = ("job", "payload", "second")
+    __slots__ = ("job", "payload", "second", "span")
 
     def __init__(self, job: Job, second: int) -> None:
         self.job = job
         self.second = second
         """The tick: seconds since the epoch."""
         self.payload = wire.NULL
+        self.span: Span | None = None
+        """Around the call of its function, if the engine traces."""
 
 
 class Job:

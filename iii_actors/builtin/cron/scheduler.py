@@ -18,6 +18,7 @@ from iii_actors.builtin.cron.locks import Locks, Tick
 from iii_actors.clock import Timer
 from iii_actors.core.messages import BindTrigger
 from iii_actors.core.refs import Core
+from iii_actors.core.tracing import PRODUCER
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import TriggerRegistrationFailed
 from iii_actors.limits import CRON_BACK_S, CRON_FAILURES_LOGGED_PER_S, CRON_LATE_S, CRON_LOOK_S, CRON_MAX_JOBS
@@ -76,6 +77,7 @@ class Scheduler(Desk):
         super().__init__(core)
         self.provider_id = worker_id
         self._clock = core.clock
+        self._observing = core.observing
         self._calls = calls
         self._locks = locks
         self._jobs: dict[str, Job] = {}
@@ -220,12 +222,16 @@ class Scheduler(Desk):
 
     def _invoke(self, run: Run) -> None:
         job = run.job
+        tracer = self._observing.tracer
+        if tracer is not None:
+            run.span = tracer.begin(f"call {job.trigger.function_id}", PRODUCER)
         self._calls.call(
             job.trigger.function_id,
             run.payload,
             lambda _, error: self._tell(_Over(run, error)),
             namespace=job.trigger.namespace,
             metadata=job.metadata,
+            traceparent=run.span.traceparent if run.span is not None else None,
         )
 
     @handles(_Decided)
@@ -252,6 +258,10 @@ class Scheduler(Desk):
     @handles(_Over)
     def over(self, outcome: _Over) -> None:
         job, error = outcome.run.job, outcome.error
+        span = outcome.run.span
+        if span is not None:
+            told = (("job_id", job.id), ("function_id", job.trigger.function_id), ("faas.trigger", "timer"))
+            span.end(told, error)
         if job.run is not outcome.run:
             return
         if error is not None:

@@ -14,6 +14,7 @@ from iii_actors.builtin.cron.locks import Locks, NoLocks
 from iii_actors.builtin.cron.scheduler import Pause, Scheduler, UseLocks
 from iii_actors.config.adapters import RedisSettings
 from iii_actors.config.cron import CronSettings
+from iii_actors.config.settings import Settings
 from iii_actors.limits import CLOSE_WAIT_S
 from iii_actors.storage.redis_client import connect
 
@@ -39,6 +40,12 @@ class Cron(Builtin):
         self._calls = Calls(self.core)
         self._scheduler = launch(Scheduler(self.core, self.id, self._calls, locks))
         self.register_trigger_type(self._scheduler, "cron", "Cron-based scheduled triggers", CONFIG_SCHEMA, CALL_SCHEMA)
+
+    def change(self, settings: Settings) -> bool:
+        if not isinstance(settings, CronSettings):
+            return False
+        self.apply(settings)
+        return True
 
     def apply(self, settings: CronSettings) -> None:
         """Change the settings of the running worker; all jobs stay, and a run in progress is left to its worker.

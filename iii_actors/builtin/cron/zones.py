@@ -9,11 +9,13 @@ it (02:30 comes as 03:30), which is RFC 5545's rule (3.3.5) for local times that
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from iii_actors.builtin.cron.calendar import Schedule
 from iii_actors.errors import TriggerRegistrationFailed
+
+if TYPE_CHECKING:
+    from iii_actors.builtin.cron.calendar import Schedule
 
 __all__ = ["next_after", "zone_named"]
 

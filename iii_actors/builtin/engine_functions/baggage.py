@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from msgspec import Struct
 
 from iii_actors.builtin.base import Call
 from iii_actors.builtin.engine_functions.offers import Nothing, Offer
+from iii_actors.wire.trace import baggage_entries
 
-__all__ = ["BaggageEntries", "BaggageKey", "BaggageSet", "BaggageValue", "entries", "offers"]
+__all__ = ["BaggageEntries", "BaggageKey", "BaggageSet", "BaggageValue", "offers"]
 
 _NOTE = "Baggage belongs to one call and cannot be changed from outside it: send it with the next call instead."
 
@@ -47,16 +47,6 @@ class BaggageEntries(Struct, frozen=True):
     baggage: dict[str, str]
 
 
-def entries(baggage: str | None) -> dict[str, str]:
-    """Return a baggage header's entries: values percent-decoded, properties dropped, malformed entries left out."""
-    found: dict[str, str] = {}
-    for entry in (baggage or "").split(","):
-        key, equals, value = entry.partition(";")[0].partition("=")
-        if equals and key.strip():
-            found[key.strip()] = unquote(value.strip())
-    return found
-
-
 def offers() -> list[Offer]:
     """Return the three functions."""
     return [
@@ -67,7 +57,7 @@ def offers() -> list[Offer]:
 
 
 def _get(wanted: BaggageKey, call: Call) -> BaggageValue:
-    return BaggageValue(entries(call.call.baggage).get(wanted.key))
+    return BaggageValue(baggage_entries(call.call.baggage).get(wanted.key))
 
 
 def _set(_: BaggageEntry, __: Call) -> BaggageSet:
@@ -75,4 +65,4 @@ def _set(_: BaggageEntry, __: Call) -> BaggageSet:
 
 
 def _get_all(_: Nothing, call: Call) -> BaggageEntries:
-    return BaggageEntries(entries(call.call.baggage))
+    return BaggageEntries(baggage_entries(call.call.baggage))

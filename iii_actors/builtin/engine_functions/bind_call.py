@@ -19,7 +19,7 @@ from iii_actors.core.messages import (
 )
 from iii_actors.core.refs import Core
 from iii_actors.core.registrations import bind, unbind
-from iii_actors.errors import EngineError, InvalidNamespace, TriggerRegistrationFailed, UnregisterFailed
+from iii_actors.errors import EngineError, Forbidden, InvalidNamespace, TriggerRegistrationFailed, UnregisterFailed
 from iii_actors.limits import PROVIDER_ACK_WAIT_S
 from iii_actors.wire import messages as wire
 
@@ -98,11 +98,16 @@ class BindCalls:
         """Make the binding. A provider in this process decides at once, a worker within 10 s: silence is consent."""
         if wish.trigger_namespace is not None and not wish.trigger_namespace.strip():
             raise InvalidNamespace("trigger_namespace")
+        function_id, access = wish.function_id, call.access
+        if access is not None:
+            if not access.permission.may_bind(wish.trigger_type):
+                raise Forbidden.trigger_type(wish.trigger_type)
+            function_id = access.prefixed(function_id)
         trigger_id = new_id()
         definition = wire.RegisterTrigger(
             trigger_id,
             wish.trigger_type,
-            wish.function_id,
+            function_id,
             wish.config,
             wish.metadata if wire.present(wish.metadata) else wire.ABSENT,
             trigger_namespace=wish.trigger_namespace,

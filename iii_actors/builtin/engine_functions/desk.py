@@ -8,7 +8,7 @@ import msgspec
 
 from iii_actors.actor import handles
 from iii_actors.builtin.base import Call, Desk
-from iii_actors.builtin.engine_functions import baggage, channels, going_down, log
+from iii_actors.builtin.engine_functions import baggage, channels, going_down
 from iii_actors.builtin.engine_functions.bind_call import BindCalls, Silence
 from iii_actors.builtin.engine_functions.discovery import FunctionTable, ReadFunctions
 from iii_actors.builtin.engine_functions.legacy_calls import LegacyCalls
@@ -42,7 +42,6 @@ class EngineDesk(Desk):
             _registration(),
             *self._bind_calls.offers(),
             *channels.offers(core),
-            *log.offers(),
             *baggage.offers(),
             *LegacyCalls(self._reader).offers(),
             *going_down.offers(go_down),

@@ -22,6 +22,7 @@ from iii_actors.builtin.engine_functions.owners import Records
 from iii_actors.clock import Clock, Timer
 from iii_actors.core.functions import Function
 from iii_actors.core.messages import BindTrigger, FunctionsChanged, UnbindTrigger, WorkerEvent
+from iii_actors.core.observing import Observing
 from iii_actors.core.triggers import Trigger
 from iii_actors.limits import FUNCTIONS_DEBOUNCE_MS, FUNCTIONS_MAX_DELAY_MS
 from iii_actors.wire.codec import raw
@@ -95,9 +96,10 @@ class WorkerEvents(LightActor):
     :param functions: the function registry.
     """
 
-    def __init__(self, functions: Ref) -> None:
+    def __init__(self, functions: Ref, observing: Observing) -> None:
         super().__init__()
         self._functions = functions
+        self._observing = observing
         self._bindings: dict[str, Trigger] = {}
 
     @handles(BindTrigger)
@@ -112,8 +114,12 @@ class WorkerEvents(LightActor):
     def deliver(self, event: WorkerEvent) -> None:
         if self._bindings:
             payload = raw(_Event(event.event, event.worker_id))
+            tracer = self._observing.tracer
             for trigger in self._bindings.values():
-                fire(self._functions, trigger, payload)
+                span = tracer.begin(f"trigger {trigger.function_id}") if tracer is not None else None
+                fire(self._functions, trigger, payload, span.traceparent if span is not None else None)
+                if span is not None:
+                    span.end((("function_id", trigger.function_id),))
 
 
 class _Subscriber:

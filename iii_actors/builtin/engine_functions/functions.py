@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from iii_actors.access.policy import Access
 from iii_actors.builtin.engine_functions.owners import Records, function_owner, holders, member_name
 from iii_actors.core.functions import RESERVED_PREFIX, Function
 from iii_actors.core.messages import Target
@@ -36,6 +37,7 @@ __all__ = [
     "given",
     "is_internal",
     "owned_by",
+    "permitted",
     "summary",
     "visible",
 ]
@@ -128,7 +130,7 @@ class UnknownFunction(Struct, frozen=True):
 
     function_id: str
     error: str
-    """``not_found``."""
+    """``not_found``; or ``forbidden``: the session that asks may not call it."""
 
 
 class FunctionBatch(Struct, frozen=True):
@@ -161,6 +163,14 @@ def is_internal(function: Function) -> bool:
         return _flags.decode(metadata).internal is True
     except msgspec.MsgspecError:
         return False
+
+
+def permitted(functions: Iterable[Function], access: Access | None) -> list[Function]:
+    """Return those that a session may call (core.md §10.7); all of them if it may do everything."""
+    if access is None:
+        return list(functions)
+    allows = access.permission.allows
+    return [one for one in functions if allows(one.function_id, one.namespace, one.definition, one.definition.metadata)]
 
 
 def visible(functions: Iterable[Function], query: FunctionQuery) -> list[Function]:

@@ -70,8 +70,7 @@ class LegacyWorker(workers.WorkerSummary, frozen=True, kw_only=True):
     """Ids of the calls that it makes or executes now."""
     connected_at: str
     """RFC 3339, UTC."""
-    latest_metrics: None
-    """Nothing is kept yet."""
+    latest_metrics: workers.WorkerMetrics | None
 
 
 class LegacyWorkersFound(Struct, frozen=True):
@@ -119,12 +118,17 @@ def _or_null(value: Raw) -> Raw:
 
 
 def worker(
-    record: WorkerRecord, held: Iterable[Function], calls: Mapping[str, int], in_flight: Sequence[str]
+    record: WorkerRecord,
+    held: Iterable[Function],
+    calls: Mapping[str, int],
+    in_flight: Sequence[str],
+    figures: Mapping[str, Mapping[str, float]],
 ) -> LegacyWorker:
     """Return a worker's row.
 
     :param held: the functions that it executes.
     :param in_flight: ids of the calls that it makes or executes now.
+    :param figures: what workers last said of themselves.
     """
     ids = sorted(one.function_id for one in held)
     row = workers.summary(record, {record.worker_id: len(ids)}, calls)
@@ -137,7 +141,7 @@ def worker(
         external_function_ids=sorted(one.function_id for one in held if _is_external(one, record.worker_id)),
         invocations=in_flight,
         connected_at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        latest_metrics=None,
+        latest_metrics=workers.metrics(record, figures),
     )
 
 

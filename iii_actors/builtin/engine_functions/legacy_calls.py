@@ -93,7 +93,7 @@ class LegacyCalls:
 
     def _row(self, record: WorkerRecord, held: Iterable[Function], calls: Mapping[str, int]) -> legacy.LegacyWorker:
         in_flight = self._read.calls_of(record.worker_id) if calls.get(record.worker_id) else []
-        return legacy.worker(record, held, calls, in_flight)
+        return legacy.worker(record, held, calls, in_flight, self._read.figures(record.worker_id))
 
 
 def _by_worker(registered: Iterable[Function]) -> dict[str, list[Function]]:

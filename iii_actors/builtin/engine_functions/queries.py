@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from iii_actors.access.policy import Access
 from iii_actors.builtin.base import Call
 from iii_actors.builtin.engine_functions import functions, triggers, workers
 from iii_actors.builtin.engine_functions.functions import FunctionDetail, UnknownFunction
@@ -17,7 +18,7 @@ from iii_actors.core.functions import Function
 from iii_actors.core.messages import DEFAULT_NAMESPACE, Target
 from iii_actors.core.triggers import Trigger
 from iii_actors.core.workers import WorkerRecord
-from iii_actors.errors import NotFound
+from iii_actors.errors import Forbidden, NotFound
 
 __all__ = ["Queries"]
 
@@ -90,28 +91,37 @@ class Queries:
 
     # --- functions ---------------------------------------------------------------------------------------------------
 
-    def list_functions(self, query: functions.FunctionQuery, _: Call) -> functions.FunctionsFound:
-        found = functions.visible(self._read.functions(query.prefix or ""), query)
+    def list_functions(self, query: functions.FunctionQuery, call: Call) -> functions.FunctionsFound:
+        found = functions.visible(functions.permitted(self._read.functions(query.prefix or ""), call.access), query)
         records = self._read.holders(found)
         found = functions.owned_by(found, query, records)
         return functions.FunctionsFound([functions.summary(one, records) for one in found])
 
-    def function_info(self, query: functions.FunctionInfoQuery, _: Call) -> FunctionDetail | functions.FunctionBatch:
+    def function_info(self, query: functions.FunctionInfoQuery, call: Call) -> FunctionDetail | functions.FunctionBatch:
         ids = functions.batch(query)
         if ids is not None:
-            return functions.FunctionBatch(self._details(ids, query.namespace))
+            return functions.FunctionBatch(self._details(ids, query.namespace, call.access))
         function_id = query.function_id or ""
         found, holding = self._read.function(function_id, query.namespace)
         if found is None:
             raise NotFound.function_ambiguous(function_id, holding) if holding else NotFound.function(function_id)
+        if not functions.permitted([found], call.access):
+            raise Forbidden.not_visible(function_id)
         return self._detail(found, self._read.triggers())
 
-    def _details(self, ids: Sequence[str], namespace: str | None) -> list[FunctionDetail | UnknownFunction]:
+    def _details(
+        self, ids: Sequence[str], namespace: str | None, access: Access | None
+    ) -> list[FunctionDetail | UnknownFunction]:
         live = self._read.triggers()
         rows: list[FunctionDetail | UnknownFunction] = []
         for function_id in ids:
             found, _ = self._read.function(function_id, namespace)
-            rows.append(UnknownFunction(function_id, "not_found") if found is None else self._detail(found, live))
+            if found is None:
+                rows.append(UnknownFunction(function_id, "not_found"))
+            elif not functions.permitted([found], access):
+                rows.append(UnknownFunction(function_id, "forbidden"))
+            else:
+                rows.append(self._detail(found, live))
         return rows
 
     def _detail(self, function: Function, live: Sequence[Trigger]) -> FunctionDetail:
@@ -176,7 +186,9 @@ class Queries:
         held = [one for one in self._read.functions_of(worker_id) if one.namespace == namespace]
         held.sort(key=lambda one: one.function_id)
         return workers.WorkerInfo(
-            workers.detail(record, self._read.function_counts([worker_id]), self._read.calls()),
+            workers.detail(
+                record, self._read.function_counts([worker_id]), self._read.calls(), self._read.figures(worker_id)
+            ),
             [functions.summary(one, {worker_id: record}, _holder(one, worker_id)) for one in held],
             self._types_of(record),
             self._triggers_of(held),

@@ -93,6 +93,10 @@ class Reader:
         found: dict[str, WorkerRecord] = ask(self._core.workers, FindWorkers(worker_ids))
         return found
 
+    def figures(self, worker_id: str) -> Mapping[str, Mapping[str, float]]:
+        """Return what a worker last said of itself, if it did so lately."""
+        return self._core.observing.figures(worker_id)
+
     # --- calls -------------------------------------------------------------------------------------------------------
 
     def calls(self) -> Mapping[str, int]:

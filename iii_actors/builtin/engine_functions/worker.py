@@ -33,7 +33,7 @@ class EngineFunctions(Builtin):
         core = self.core
         desk = EngineDesk(core, self.context.go_down)
         desk_ref = launch(desk)
-        workers = launch(WorkerEvents(core.functions))
+        workers = launch(WorkerEvents(core.functions, core.observing))
         functions = launch(FunctionEvents(core.functions, desk_ref, core.clock))
         self._refs = (desk_ref, workers, functions)
         for offer in desk.offers:

@@ -16,10 +16,12 @@ __all__ = [
     "WorkerDetail",
     "WorkerInfo",
     "WorkerInfoQuery",
+    "WorkerMetrics",
     "WorkerQuery",
     "WorkerSummary",
     "WorkersFound",
     "detail",
+    "metrics",
     "named",
     "summary",
     "visible",
@@ -73,12 +75,32 @@ class WorkersFound(Struct, frozen=True):
     workers: list[WorkerSummary]
 
 
+class WorkerMetrics(Struct, frozen=True, omit_defaults=True):
+    """A worker's own figures, the newest of each; those that it has not sent are left out (observability.md §6)."""
+
+    timestamp_ms: int
+    """When the newest came; milliseconds since the epoch."""
+    runtime: str
+    memory_heap_used: float | UnsetType = UNSET
+    """Bytes; likewise the next three."""
+    memory_heap_total: float | UnsetType = UNSET
+    memory_rss: float | UnsetType = UNSET
+    memory_external: float | UnsetType = UNSET
+    cpu_user_micros: float | UnsetType = UNSET
+    cpu_system_micros: float | UnsetType = UNSET
+    cpu_percent: float | UnsetType = UNSET
+    event_loop_lag_ms: float | UnsetType = UNSET
+    uptime_seconds: float | UnsetType = UNSET
+
+
 class WorkerDetail(WorkerSummary, frozen=True, kw_only=True, omit_defaults=True):
     """A row and what only ``info`` tells."""
 
     internal: bool
     """A built-in worker that every engine has."""
     pid: int | UnsetType = UNSET
+    latest_metrics: WorkerMetrics | UnsetType = UNSET
+    """What the worker said of itself in the last two minutes."""
 
 
 class WorkerInfo(Struct, frozen=True):
@@ -146,9 +168,19 @@ def summary(record: WorkerRecord, functions: Counts, calls: Counts) -> WorkerSum
     )
 
 
-def detail(record: WorkerRecord, functions: Counts, calls: Counts) -> WorkerDetail:
+def metrics(record: WorkerRecord, figures: Mapping[str, Mapping[str, float]]) -> WorkerMetrics | None:
+    """Return a worker's own figures; None if it has sent none lately."""
+    own = dict(figures.get(record.worker_id, {}))
+    if not own:
+        return None
+    return WorkerMetrics(int(own.pop("timestamp_ms")), record.runtime or "unknown", **own)
+
+
+def detail(
+    record: WorkerRecord, functions: Counts, calls: Counts, figures: Mapping[str, Mapping[str, float]]
+) -> WorkerDetail:
     """Return a worker's row with what only ``info`` tells."""
     row = summary(record, functions, calls)
     members = {name: getattr(row, name) for name in WorkerSummary.__struct_fields__}
     pid = record.pid if record.pid is not None else UNSET
-    return WorkerDetail(**members, internal=record.always_on, pid=pid)
+    return WorkerDetail(**members, internal=record.always_on, pid=pid, latest_metrics=metrics(record, figures) or UNSET)

@@ -234,7 +234,10 @@ class Connection(HttpToolsProtocol):
             self._ending = True
             self._unset_keepalive_if_required()
             self.flow.resume_reading()
-            self.transport.write_eof()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            else:  # TLS has no half of an end: what is written leaves, and then all is over
+                self.transport.close()
 
     # --- the body's source -------------------------------------------------------------------------------------------
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from iii_actors.actor import ThreadedActor, ask, handles
 from iii_actors.builtin.engine_functions.owners import Records, holders
-from iii_actors.builtin.http.openapi import Functions, document, function_key
 from iii_actors.builtin.http.routes import Routes
 from iii_actors.builtin.http.table import Table
 from iii_actors.core.queries import FindFunctions, FindWorkers
 from iii_actors.core.refs import Core
+
+if TYPE_CHECKING:
+    from iii_actors.builtin.http.openapi import Functions
 
 __all__ = ["Describe", "Describer", "Written"]
 
@@ -58,6 +60,8 @@ class Describer(ThreadedActor):
             request.done(written)
 
     def _now(self) -> Written:
+        from iii_actors.builtin.http.openapi import document, function_key  # noqa: PLC0415 - for those who ask for it
+
         table = self._routes.table
         routes = table.routes()
         functions: Functions = ask(self._core.functions, FindFunctions({function_key(route) for route in routes}))

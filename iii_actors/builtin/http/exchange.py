@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
+from iii_actors.builtin.http import tracing
 from iii_actors.builtin.http.json_text import is_json
 from iii_actors.builtin.http.lending import Pair
 from iii_actors.builtin.http.replies import NOT_MET, Reply, from_handler, from_middleware
@@ -17,6 +18,7 @@ from iii_actors.builtin.http.stream import Stream
 from iii_actors.builtin.http.table import Match, Route
 from iii_actors.core.ends import Direction
 from iii_actors.core.pipe import Pipe
+from iii_actors.core.tracing import Span
 from iii_actors.wire import messages as wire
 from iii_actors.wire.trace import valid_traceparent
 
@@ -63,6 +65,7 @@ class Exchange:
     __slots__ = (
         "_admitted",
         "_front",
+        "_headers",
         "_line",
         "_match",
         "_outcome",
@@ -70,6 +73,7 @@ class Exchange:
         "_pair",
         "_route",
         "_sender",
+        "_span",
         "_stream",
         "_upload",
         "_wake",
@@ -90,6 +94,8 @@ class Exchange:
         self._wake: asyncio.Future[None] | None = None
         self._pair: Pair | None = None
         self._stream: Stream | None = None
+        self._span: Span | None = None
+        self._headers: dict[str, str] = {}
 
     async def run(self) -> None:
         """Answer the request; returns when all of the response is written or the client has gone."""
@@ -97,6 +103,7 @@ class Exchange:
         line.answering = self
         front.exchanges.add(self)
         front.deadlines.add(self, front.settings.default_timeout / 1000)
+        answer: Reply | Stream | None = None
         try:
             answer = await self._outcome_of_all()
             if isinstance(answer, Reply):
@@ -106,6 +113,9 @@ class Exchange:
         finally:
             line.answering = None
             front.exchanges.discard(self)
+            if self._span is not None:
+                status = answer.status if answer is not None else None
+                tracing.end(self._span, self._route, self._sender.scope, self._headers, status)
 
     async def _outcome_of_all(self) -> Reply | Stream | None:
         """Return what decides the response; None: nobody is there for it any more."""
@@ -129,11 +139,17 @@ class Exchange:
 
     async def _answer(self) -> Reply | Stream:
         front, route, scope = self._front, self._route, self._sender.scope
+        headers = header_map(scope["headers"])
+        traceparent = valid_traceparent(headers.get("traceparent"))
+        tracer = front.observing.tracer
+        if tracer is not None:
+            self._headers = headers
+            self._span = tracing.begin(tracer, route, headers)
+            traceparent = self._span.traceparent
         if front.places.enter(self):
             self._admitted = True
         while not self._admitted:
             await self._pause()
-        headers = header_map(scope["headers"])
         payloads = Payloads(route, self._match.values, scope["query_string"], headers)
         reply = await self._ask_middleware(front.middleware, payloads)
         if reply is not None:
@@ -155,7 +171,7 @@ class Exchange:
             payloads.handler(body, pair.upload, pair.response),
             self._done,
             metadata=route.trigger.metadata,
-            traceparent=valid_traceparent(headers.get("traceparent")),
+            traceparent=traceparent,
             baggage=headers.get("baggage"),
         )
         del body, payloads

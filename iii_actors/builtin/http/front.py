@@ -55,6 +55,7 @@ class Front:
         """Those not over yet."""
         self.extra: Extra = _nothing
         self.settings = settings
+        self.observing = core.observing
         self.middleware: tuple[str, ...] = ()
         """Ids of the functions asked before any route's own."""
         self._cors = Cors(None)

@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -61,7 +62,10 @@ _MENDS: Final = {
 class _Listening:
     """A listening socket and the connections that came through it."""
 
-    def __init__(self, config: uvicorn.Config, bounds: Bounds, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, config: uvicorn.Config, bounds: Bounds, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None
+    ) -> None:
+        self._tls = tls
         self.state = ServerState()
         self._empty = asyncio.Event()
         self._config = config
@@ -70,7 +74,10 @@ class _Listening:
         self._server: asyncio.Server | None = None
 
     async def open(self, sock: socket.socket) -> None:
-        server = await self._loop.create_server(self._connection, sock=sock, backlog=HTTP_BACKLOG)
+        handshake_s = self._bounds.header_timeout_s if self._tls is not None else None
+        server = await self._loop.create_server(
+            self._connection, sock=sock, backlog=HTTP_BACKLOG, ssl=self._tls, ssl_handshake_timeout=handshake_s
+        )
         self._server = server
 
     def _connection(self) -> Connection:
@@ -112,6 +119,7 @@ class Server:
         self._routes = routes
         self._settings = settings
         self._first = sock
+        self._tls = settings.tls.context() if settings.tls is not None else None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -190,7 +198,7 @@ class Server:
         self.front = Front(self._core, self._routes, loop, self._settings)
         self._config = uvicorn_config(self.front)
         self._bounds = Bounds(self._settings.max_connections, self._settings.header_timeout_ms / 1000)
-        self._listening = _Listening(self._config, self._bounds, loop)
+        self._listening = _Listening(self._config, self._bounds, loop, self._tls)
         await self._listening.open(self._first)
         self._ready.set()
         sweep = loop.create_task(self._sweep())
@@ -215,7 +223,7 @@ class Server:
         self._bounds.header_timeout_s = settings.header_timeout_ms / 1000
         self.front.apply(settings)
         if sock is not None:
-            former, self._listening = self._listening, _Listening(self._config, self._bounds, self._loop)
+            former, self._listening = self._listening, _Listening(self._config, self._bounds, self._loop, self._tls)
             await self._listening.open(sock)
             self._former.add(former)
             former.close()

@@ -15,6 +15,7 @@ from iii_actors.builtin.http.schemas import CALL_REQUEST, CONFIG
 from iii_actors.builtin.http.server import Server, listen
 from iii_actors.builtin.http.table import Route
 from iii_actors.config.http import HttpSettings
+from iii_actors.config.settings import Settings
 from iii_actors.core.ends import LendChannels
 from iii_actors.errors import ListenError
 
@@ -76,7 +77,7 @@ class Http(Builtin):
         self.stop_accepting()
 
     def drained(self, timeout_s: float) -> bool:
-        return self._server.drained(timeout_s)
+        return self._pages is None or self._server.drained(timeout_s)
 
     def tear_down(self) -> None:
         if self._pages is not None:  # else it failed to start, and left nothing behind but actors
@@ -90,7 +91,11 @@ class Http(Builtin):
         return list(self._refs)
 
     def opened(self) -> list[Opened]:
-        return [Opened("http", "http", *self._address)] if self._socket is not None else []
+        return [Opened("http", self._scheme, *self._address)] if self._socket is not None else []
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.settings.tls is not None else "http"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -106,11 +111,17 @@ class Http(Builtin):
         """Return the routes there are now, by path and method. Any thread."""
         return self._routes.routes()
 
+    def change(self, settings: Settings) -> bool:
+        if not isinstance(settings, HttpSettings) or settings.tls != self.settings.tls:
+            return False
+        self.apply(settings)
+        return True
+
     def apply(self, settings: HttpSettings) -> None:
         """Go by other settings from now on (http.md §11). Waits; any thread.
 
         Another address is bound first and the old one given up then: requests there have ten seconds. Raises
-        :class:`ListenError` if it cannot be had, and everything stays as it was.
+        :class:`ListenError` if it cannot be had, and everything stays as it was. Another ``tls`` needs a start.
         """
         sock = None
         if (settings.host, settings.port) != (self.settings.host, self.settings.port):

@@ -132,8 +132,9 @@ class Caller(ThreadedActor):
 
 def _sendable(attempt: Attempt) -> bytes:
     invoke = attempt.forward.invoke
+    caller = invoke.caller
     try:
-        return requesting.body(invoke.call.data, invoke.caller.worker_id if invoke.caller is not None else None)
+        return requesting.body(invoke.call.data, caller.worker_id if caller is not None and caller.member else None)
     except (ValueError, RecursionError) as error:
         raise RequestFailed(attempt.endpoint.url.text, f"the data cannot be written: {error}") from None
 

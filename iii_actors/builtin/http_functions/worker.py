@@ -19,6 +19,7 @@ from iii_actors.builtin.http_functions.invocation import Endpoint, endpoint
 from iii_actors.builtin.http_functions.session import tls_context
 from iii_actors.builtin.http_functions.urls import check, system_resolver
 from iii_actors.config.http_functions import HttpFunctionsSettings
+from iii_actors.config.settings import Settings
 from iii_actors.core.external import ServeExternal, WithdrawExternal
 from iii_actors.errors import ConfigError
 from iii_actors.limits import CLOSE_WAIT_S
@@ -72,6 +73,12 @@ class HttpFunctions(Builtin):
     def resolve(self, host: str, port: int) -> Sequence[str]:
         """Return the addresses of a name; any thread, may wait, raises ``OSError``."""
         return system_resolver(host, port)
+
+    def change(self, settings: Settings) -> bool:
+        if not isinstance(settings, HttpFunctionsSettings):
+            return False
+        self.apply(settings)
+        return True
 
     def apply(self, settings: HttpFunctionsSettings) -> None:
         """Change the settings: for registrations and for attempts that begin from now on. Any thread but an actor's.

@@ -15,6 +15,7 @@ from iii_actors.builtin.pubsub.messages import UseBus
 from iii_actors.builtin.pubsub.topics import PUBLISH, Topics
 from iii_actors.config.adapters import RedisSettings
 from iii_actors.config.pubsub import PubSubSettings
+from iii_actors.config.settings import Settings
 from iii_actors.limits import CLOSE_WAIT_S
 from iii_actors.storage.redis_client import connect
 from iii_actors.wire.codec import raw
@@ -71,6 +72,12 @@ class PubSub(Builtin):
         self._desk = launch(SubscriptionDesk(core, self.id, topics, self._bus))
         self.register_function(topics, FunctionSpec(PUBLISH, "Publishes an event", _INPUT))
         self.register_trigger_type(self._desk, "subscribe", "Subscribe to a topic", _CONFIG)
+
+    def change(self, settings: Settings) -> bool:
+        if not isinstance(settings, PubSubSettings):
+            return False
+        self.apply(settings)
+        return True
 
     def apply(self, settings: PubSubSettings) -> None:
         """Change the settings of the running worker; all subscriptions stay, and messages go the new way.

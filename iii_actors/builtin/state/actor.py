@@ -7,7 +7,7 @@ on a thread of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -19,15 +19,15 @@ from iii_actors.builtin.pubsub.messages import Arrived
 from iii_actors.builtin.state import inputs
 from iii_actors.builtin.state.sharing import Sharing
 from iii_actors.builtin.state.watching import Watching, event
-from iii_actors.builtin.stored import StoredValueError, change_text, failure
-from iii_actors.builtin.updates import apply, operations
+from iii_actors.builtin.stored import Applying, StoredValueError, change_text, failure
+from iii_actors.builtin.updates import operations
 from iii_actors.builtin.updates.operations import MalformedOperation
 from iii_actors.builtin.wording import missing_field
 from iii_actors.config.state import StateSettings
 from iii_actors.core.messages import BindTrigger, Forward, UnbindTrigger
 from iii_actors.core.refs import Core
 from iii_actors.errors import EngineError, InvocationError
-from iii_actors.storage import Change, Entry, Scope, StorageError, Store
+from iii_actors.storage import Change, Entry, Scope, Store
 from iii_actors.wire import messages as wire
 
 __all__ = ["ApplySettings", "Share", "StateActor"]
@@ -55,6 +55,10 @@ class _Changed(NamedTuple):
     key: str
     change: Change
     call: wire.InvokeFunction
+
+
+_SPAN: Final = "state_triggers"
+"""Around the functions that a change calls (observability.md §4)."""
 
 
 class StateActor(LightActor):
@@ -115,7 +119,7 @@ class StateActor(LightActor):
             payload = event(scope, key, change)
             if self._sharing is not None:
                 self._sharing.publish(scope, key, payload, call)
-            self._calls.fire_in_turn(bound, payload, call.traceparent, call.baggage)
+            self._calls.fire_in_turn(bound, payload, call.traceparent, call.baggage, _SPAN)
 
     @handles(Share)
     def share(self, request: Share) -> None:
@@ -127,12 +131,17 @@ class StateActor(LightActor):
         shared = self._sharing.read(arrived.data) if self._sharing is not None else None
         if shared is not None and self._settings.triggers_enabled:
             bound = self._watching.concerned(shared.scope, shared.key)
-            self._calls.fire_in_turn(bound, shared.event, shared.traceparent, shared.baggage)
+            self._calls.fire_in_turn(bound, shared.event, shared.traceparent, shared.baggage, _SPAN)
+
+    def _check_versions(self, code: str, wanted: bool) -> None:
+        if wanted and not self._store.versioned:
+            raise StoredValueError(code, "the values of this store have no versions (adapter bridge)")
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _get(self, call: Call) -> None:
         given = inputs.GET.read(call.data)
+        self._check_versions("GET_ERROR", given.with_version)
 
         def done(entry: Entry | None, error: EngineError | None) -> None:
             if error is not None:
@@ -195,6 +204,7 @@ class StateActor(LightActor):
 
     def _set(self, call: Call) -> None:
         given = inputs.SET.read(call.data)
+        self._check_versions("SET_ERROR", given.with_version)
         text = self._value(given)
         versioned = given.with_version or given.if_version is not None
 
@@ -241,18 +251,12 @@ class StateActor(LightActor):
 
     def _update(self, call: Call) -> None:
         given = inputs.UPDATE.read(call.data)
+        self._check_versions("UPDATE_ERROR", given.with_version)
         try:
             asked = operations(given.ops)
         except MalformedOperation as error:
             raise inputs.UPDATE.refused(str(error)) from None
         versioned = given.with_version or given.if_version is not None
-
-        def changing(text: bytes | None) -> tuple[bytes, Any]:
-            try:
-                applied = apply(text, asked)
-            except (msgspec.MsgspecError, RecursionError) as error:
-                raise StorageError(str(error)) from None
-            return applied.text, applied.errors
 
         def done(change: Change | None, error: EngineError | None) -> None:
             if change is None:
@@ -261,7 +265,7 @@ class StateActor(LightActor):
                 call.answer_text(change_text(change, versioned=versioned))
                 self._changed(given.scope, given.key, change, call)
 
-        self._store.update((given.scope,), given.key, changing, done, if_version=given.if_version)
+        self._store.update((given.scope,), given.key, Applying(asked, given.ops), done, if_version=given.if_version)
 
     def _changed(self, scope: str, key: str, change: Change, call: Call) -> None:
         """Have the watchers told, by this actor, whatever thread the store has answered on."""

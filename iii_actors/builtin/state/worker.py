@@ -14,6 +14,7 @@ from iii_actors.builtin.state import inputs, schemas
 from iii_actors.builtin.state.actor import ApplySettings, Share, StateActor
 from iii_actors.builtin.state.sharing import CHANNEL, Sharing
 from iii_actors.config.adapters import RedisSettings
+from iii_actors.config.settings import Settings
 from iii_actors.config.state import StateSettings
 from iii_actors.config.storage import StorageAdapter
 from iii_actors.storage import Store, open_store
@@ -102,6 +103,15 @@ class State(Builtin):
             self._calls.stop()
         if self._store is not None:
             self._store.close()
+
+    def change(self, settings: Settings) -> bool:
+        running = self.context.instance.settings
+        if not isinstance(settings, StateSettings) or not isinstance(running, StateSettings):
+            return False
+        if settings.adapter != running.adapter:
+            return False
+        self.apply(settings)
+        return True
 
     def apply(self, settings: StateSettings) -> None:
         """Work by other settings from now on; the store stays. Any thread, while the worker runs."""

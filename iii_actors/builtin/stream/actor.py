@@ -16,19 +16,19 @@ from iii_actors.actor import LightActor, Ref, handles
 from iii_actors.builtin.base import Call
 from iii_actors.builtin.calls import Calls
 from iii_actors.builtin.inputs import Input
-from iii_actors.builtin.stored import change_text, failure
+from iii_actors.builtin.stored import Applying, change_text, failure
 from iii_actors.builtin.stream import events, inputs, providers
 from iii_actors.builtin.stream.audience import Publish
 from iii_actors.builtin.stream.events import Event
 from iii_actors.builtin.stream.reading import Read, ReadDone, Reading
 from iii_actors.builtin.stream.watching import Watching
-from iii_actors.builtin.updates import apply, operations
+from iii_actors.builtin.updates import operations
 from iii_actors.builtin.updates.operations import MalformedOperation, Operation
 from iii_actors.core.messages import DEFAULT_NAMESPACE, BindTrigger, Forward, UnbindTrigger
 from iii_actors.core.queries import Locate, Located
 from iii_actors.core.refs import Core
 from iii_actors.errors import EngineError, InvocationError
-from iii_actors.storage import Change, Entry, Scope, StorageError, Store
+from iii_actors.storage import Change, Entry, Scope, Store
 from iii_actors.wire import messages as wire
 
 __all__ = ["StreamActor"]
@@ -73,6 +73,12 @@ class _Happened(NamedTuple):
 
     event: Event
     trace: wire.InvokeFunction
+
+
+_SPAN: Final = "stream_triggers"
+"""Around the functions that an event calls (observability.md §4)."""
+_UNTRACED: Final = "iii:devtools:"
+"""Streams whose names begin so show traces themselves."""
 
 
 class StreamActor(LightActor):
@@ -228,13 +234,7 @@ class StreamActor(LightActor):
         self._store.set(_group(step), step.request.item_id, bytes(step.request.data), self._written(step))
 
     def _update(self, step: _Step) -> None:
-        def changing(text: bytes | None) -> tuple[bytes, Any]:
-            try:
-                applied = apply(text, step.operations)
-            except (msgspec.MsgspecError, RecursionError) as error:
-                raise StorageError(str(error)) from None
-            return applied.text, applied.errors
-
+        changing = Applying(step.operations, step.request.ops)
         self._store.update(_group(step), step.request.item_id, changing, self._written(step))
 
     def _written(self, step: _Step) -> Callable[[Change | None, EngineError | None], None]:
@@ -279,7 +279,8 @@ class StreamActor(LightActor):
         event, trace = happened
         bound = self._watching.concerned(event)
         if bound:
-            self._calls.fire_in_turn(bound, event.envelope(), trace.traceparent, trace.baggage)
+            name = None if event.stream_name.startswith(_UNTRACED) else _SPAN
+            self._calls.fire_in_turn(bound, event.envelope(), trace.traceparent, trace.baggage, name)
         self._audience.tell(Publish(event))
 
     # --- bindings ----------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from iii_actors.builtin.stream.actor import StreamActor
 from iii_actors.builtin.stream.admission import Admission
 from iii_actors.builtin.stream.audience import CHANNEL, Audience, Share
 from iii_actors.builtin.stream.joining import JOIN, LEAVE, Joining
-from iii_actors.config.adapters import RedisSettings
+from iii_actors.config.adapters import BridgeSettings, RedisSettings
 from iii_actors.config.listener import SocketSettings
+from iii_actors.config.settings import Settings
 from iii_actors.config.storage import StorageAdapter
 from iii_actors.config.stream import StreamSettings
 from iii_actors.core.conversation import OpenSockets
@@ -111,11 +112,23 @@ class Stream(Builtin):
         """Join the engines that share the store; None: it is this engine's alone."""
         config = adapter.config
         if not isinstance(config, RedisSettings):
-            return None
+            return self._bridged(audience)
         client = connect(config.redis_url, self.id)
         from iii_actors.builtin.pubsub.redis_bus import RedisBus  # noqa: PLC0415 - needs the extra
 
         bus = RedisBus(client, config.redis_url, audience, self.core.clock, self.id)
+        ask(audience, Share(bus))
+        bus.follow([CHANNEL])
+        return bus
+
+    def _bridged(self, audience: Ref) -> Bus | None:
+        """Hear of the events of all engines that are bridged to the same one; None: this one is not."""
+        if not isinstance(self.settings.adapter.config, BridgeSettings):
+            return None
+        from iii_actors.builtin.stream.bridge_bus import BridgeBus  # noqa: PLC0415 - few engines have a bridge
+        from iii_actors.storage.bridge_store import BridgeStore  # noqa: PLC0415
+
+        bus = BridgeBus(cast("BridgeStore", self._store).link, audience)
         ask(audience, Share(bus))
         bus.follow([CHANNEL])
         return bus
@@ -145,6 +158,15 @@ class Stream(Builtin):
         if self._store is not None:
             self._store.close()
 
+    def change(self, settings: Settings) -> bool:
+        running = self.context.instance.settings
+        if not isinstance(settings, StreamSettings) or not isinstance(running, StreamSettings):
+            return False
+        if settings.adapter != running.adapter:
+            return False
+        self.apply(settings)
+        return True
+
     def apply(self, settings: StreamSettings) -> None:
         """Go by other settings from now on; the store stays (stream.md §7). Waits; one thread, while the worker runs.
 
@@ -172,7 +194,8 @@ class Stream(Builtin):
         return found
 
     def opened(self) -> list[Opened]:
-        return [Opened("stream", "ws", *self._sockets.address)] if self._sockets is not None else []
+        scheme = "wss" if self.settings.tls is not None else "ws"
+        return [Opened("stream", scheme, *self._sockets.address)] if self._sockets is not None else []
 
 
 def _of_socket(settings: StreamSettings) -> dict[str, Any]:

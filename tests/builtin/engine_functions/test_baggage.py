@@ -1,6 +1,6 @@
 import pytest
 
-from iii_actors.builtin.engine_functions.baggage import entries
+from iii_actors.wire.trace import baggage_entries as entries
 
 
 @pytest.mark.parametrize(

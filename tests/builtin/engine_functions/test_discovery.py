@@ -10,6 +10,7 @@ from iii_actors.actor import LightActor, ask, handles, launch
 from iii_actors.builtin.engine_functions.discovery import FunctionEvents, FunctionTable, ReadFunctions, WorkerEvents
 from iii_actors.clock import ManualClock
 from iii_actors.core.messages import BindTrigger, FunctionsChanged, Invoke, UnbindTrigger, WorkerEvent
+from iii_actors.core.observing import Observing
 from iii_actors.wire import messages as wire
 from tests.support.records import function, named, trigger
 
@@ -71,7 +72,7 @@ def desk():
 
 @pytest.fixture
 def workers(registry):
-    ref = launch(WorkerEvents(registry.actor_ref))
+    ref = launch(WorkerEvents(registry.actor_ref, Observing()))
     yield ref
     ref.stop()
 

@@ -28,7 +28,7 @@ def test_a_function_s_row_has_its_id_twice_and_formats_or_null():
 
 def test_a_worker_s_row_adds_what_it_holds_and_does():
     one = worker("w", "n", pid=1)
-    row = written(legacy.worker(one, [function("b"), function("a")], {"w": 2}, ["i1", "i2"]))
+    row = written(legacy.worker(one, [function("b"), function("a")], {"w": 2}, ["i1", "i2"], {}))
     assert row["functions"] == row["function_ids"] == ["a", "b"]
     assert row["external_function_ids"] == []
     assert row["invocations"] == ["i1", "i2"]
@@ -41,7 +41,7 @@ def test_a_worker_s_row_adds_what_it_holds_and_does():
 def test_a_worker_s_row_names_the_functions_that_are_invoked_over_http():
     outside = function("c")
     outside = replace(outside, target=outside.target._replace(worker_id="w", endpoint=object()))
-    row = written(legacy.worker(worker("w", "n", pid=1), [function("b"), outside], {}, []))
+    row = written(legacy.worker(worker("w", "n", pid=1), [function("b"), outside], {}, [], {}))
     assert row["function_ids"] == ["b", "c"]
     assert row["external_function_ids"] == ["c"]
 

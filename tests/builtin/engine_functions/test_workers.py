@@ -83,7 +83,7 @@ def test_a_full_row():
     )
     assert (row["namespace"], row["function_count"], row["active_invocations"]) == ("x", 4, 2)
     assert (row["isolation"], row["ip_address"]) == ("docker", "::1")
-    assert written(detail(one, {"1": 4}, {"1": 2})) == row | {"internal": False, "pid": 7}
+    assert written(detail(one, {"1": 4}, {"1": 2}, {})) == row | {"internal": False, "pid": 7}
 
 
 def test_a_built_in_worker_s_calls_are_not_counted():
@@ -92,9 +92,16 @@ def test_a_built_in_worker_s_calls_are_not_counted():
 
 def test_a_detail_without_a_process_id():
     one = worker("b", "iii-b", in_process=True, always_on=True)
-    row = written(detail(one, {}, {}))
+    row = written(detail(one, {}, {}, {}))
     assert row["internal"] is True
     assert "pid" not in row
+
+
+def test_a_detail_with_what_the_worker_said_of_itself():
+    one = worker("1", "n", pid=1, runtime="python")
+    figures = {"1": {"memory_rss": 5.0, "timestamp_ms": 7}, "2": {"memory_rss": 6.0, "timestamp_ms": 8}}
+    row = written(detail(one, {}, {}, figures))
+    assert row["latest_metrics"] == {"timestamp_ms": 7, "runtime": "python", "memory_rss": 5.0}
 
 
 # --- by name ----------------------------------------------------------------------------------------------------------

@@ -24,11 +24,14 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.sent = b""
         self.waiting = 0
-        self.closed = self.aborted = self.ended = False
+        self.closed = self.aborted = self.ended = self.encrypted = False
         self.paused = False
 
     def write(self, data):
         self.sent += data
+
+    def can_write_eof(self):
+        return not self.encrypted
 
     def write_eof(self):
         self.ended = True
@@ -256,6 +259,15 @@ def test_a_gentle_end_reads_on_but_not_for_ever():
         other.look(1.0)
         other.look(HTTP_LINGER_IDLE_S + 1.1)
         assert transport.aborted
+
+    run(work)
+
+
+def test_over_tls_which_has_no_half_of_an_end_a_gentle_one_closes():
+    async def work(talk):
+        talk.transport.encrypted = True
+        talk.connection.end_gently()
+        assert (talk.transport.closed, talk.transport.ended) == (True, False)
 
     run(work)
 

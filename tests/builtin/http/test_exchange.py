@@ -18,6 +18,7 @@ from iii_actors.builtin.http.upload import Upload
 from iii_actors.clock import ManualClock
 from iii_actors.config.http import HttpSettings
 from iii_actors.core.messages import Completed, Invoke
+from iii_actors.core.observing import Observing
 from iii_actors.core.pipe import Item
 from iii_actors.wire import messages as wire
 from tests.support.records import trigger
@@ -75,7 +76,7 @@ class Play:
     def __init__(self, headers=(), upload=None, **config):
         self.clock = ManualClock()
         self.functions = Functions()
-        core = SimpleNamespace(clock=self.clock, functions=launch(self.functions))
+        core = SimpleNamespace(clock=self.clock, functions=launch(self.functions), observing=Observing())
         self.front = Front(core, Routes("iii-http"), asyncio.get_running_loop(), HttpSettings(default_timeout=1000))
         route = route_of(trigger("t", "http", "h", config={"api_path": "a", **config}))
         match = Table().with_route(route).match("a")

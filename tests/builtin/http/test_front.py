@@ -9,6 +9,7 @@ from iii_actors.builtin.http.front import Front
 from iii_actors.builtin.http.routes import Routes, route_of
 from iii_actors.clock import ManualClock
 from iii_actors.config.http import HttpSettings
+from iii_actors.core.observing import Observing
 from iii_actors.limits import HTTP_FAILURES_LOGGED_PER_S
 from iii_actors.wire.messages import ErrorBody
 from tests.support.records import trigger
@@ -20,7 +21,7 @@ def run(work):
     async def inside():
         clock = ManualClock()
         functions = launch(LightActor())
-        core = SimpleNamespace(clock=clock, functions=functions)
+        core = SimpleNamespace(clock=clock, functions=functions, observing=Observing())
         front = Front(core, Routes("iii-http"), asyncio.get_running_loop(), HttpSettings())
         try:
             await work(front, clock)

@@ -104,7 +104,7 @@ def test_another_format_shows_when_the_last_look_is_old(opened, monkeypatch):
 
 
 def test_it_is_not_written_again_while_nothing_changes(opened, monkeypatch):
-    from iii_actors.builtin.http import describer
+    from iii_actors.builtin.http import openapi
 
     written = []
 
@@ -112,8 +112,8 @@ def test_it_is_not_written_again_while_nothing_changes(opened, monkeypatch):
         written.append(arguments)
         return document(*arguments)
 
-    document = describer.document
-    monkeypatch.setattr(describer, "document", counted)
+    document = openapi.document
+    monkeypatch.setattr(openapi, "document", counted)
     monkeypatch.setattr(pages, "HTTP_OPENAPI_FRESH_S", 0.0)
     site = opened()
     peer = site.join()
@@ -155,19 +155,19 @@ def test_headers_and_methods(opened):
 
 
 def test_a_fault_is_an_answer(opened, monkeypatch, caplog):
-    from iii_actors.builtin.http import describer
+    from iii_actors.builtin.http import openapi
 
     def broken(*_):
         raise KeyError("a fault")
 
-    monkeypatch.setattr(describer, "document", broken)
+    monkeypatch.setattr(openapi, "document", broken)
     answer = opened().get("/openapi.json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
     assert "KeyError: 'a fault'" in caplog.text
 
 
 def test_who_waits_while_the_engine_stops_is_answered(opened, monkeypatch):
-    from iii_actors.builtin.http import describer
+    from iii_actors.builtin.http import openapi
 
     begun, release = threading.Event(), threading.Event()
 
@@ -176,7 +176,7 @@ def test_who_waits_while_the_engine_stops_is_answered(opened, monkeypatch):
         release.wait(10)
         return {}
 
-    monkeypatch.setattr(describer, "document", slow)
+    monkeypatch.setattr(openapi, "document", slow)
     site, answers = opened(), []
     asking = threading.Thread(target=lambda: answers.append(site.get("/openapi.json").status_code))
     asking.start()

@@ -170,7 +170,10 @@ const commands = {
   },
 }
 
-const worker = registerWorker(process.env.III_URL, { workerName: name })
+const worker = registerWorker(process.env.III_URL, {
+  workerName: name,
+  headers: JSON.parse(process.env.PROBE_HEADERS ?? '{}'),
+})
 await barrier() // answered, so the SDK has introduced itself by now
 await barrier() // answered, so the engine has taken that in
 say({ event: 'ready', worker_id: worker.workerId })

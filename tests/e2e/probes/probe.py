@@ -18,6 +18,7 @@ from iii import InitOptions, InvocationError, RegistrationRejectedError, registe
 from iii.helpers import create_channel_async, create_stream
 from iii.stream import StreamDeleteResult, StreamSetResult
 from iii.trigger import TriggerHandler
+from iii_helpers.observability import Logger
 
 warnings.simplefilter("ignore")
 printing = threading.Lock()
@@ -81,6 +82,9 @@ def behave(function_id, behaviour):
 
     def large(data):
         return {"text": data["text"]}
+
+    def logs(data):
+        Logger().warn(data["text"], {"n": 1})
 
     async def read_channel(data):
         """``data["reader"]`` has arrived as an object to read from."""
@@ -249,10 +253,13 @@ def obey(line):
         say(id=number, error={"kind": type(error).__name__, "message": getattr(error, "message", str(error)), **facts})
 
 
+HEADERS = json.loads(os.environ.get("PROBE_HEADERS", "null"))
+
+
 def main():
     global worker
     try:
-        worker = register_worker(options=InitOptions(worker_name=sys.argv[1]))
+        worker = register_worker(options=InitOptions(worker_name=sys.argv[1], headers=HEADERS))
         worker.add_connection_state_listener(lambda state: say(event="state", state=state))
         barrier()  # answered, so the SDK has introduced itself by now
         barrier()  # answered, so the engine has taken that in

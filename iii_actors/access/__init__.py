@@ -1,0 +1,1 @@
+"""Who may connect, and what a session may do: decisions, without sockets and actors (core.md §10)."""

@@ -1,0 +1,1 @@
+"""Durable queues: the broker contract and its backends (queue.md)."""

@@ -1,0 +1,188 @@
+"""Where everything that is recorded comes in: bounded, on the teller's thread, and quick (observability.md).
+
+The engine's spans wait for company; telemetry and log lines wake the archive at once. What does not fit is dropped and
+counted: recording never holds anybody up.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, NamedTuple
+
+from pykka import ActorDeadError
+
+from iii_actors.actor import LightActor, MailboxFull, Ref, handles
+from iii_actors.clock import Clock, Timer
+from iii_actors.core.observing import Noticed, TelemetryFrame
+from iii_actors.core.tracing import EngineSpan
+from iii_actors.limits import DISCOVERY_SPANS_PER_S, INTAKE_BATCH, INTAKE_BYTES, INTAKE_DELAY_MS, INTAKE_ITEMS
+
+__all__ = ["Happened", "Intake", "Item", "LineLogged", "ReadIntake", "Ready", "Take", "Taken"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_UP_MISS: Final = "look-up miss"
+
+
+class LineLogged(NamedTuple):
+    """Told to the intake: the engine has logged a line."""
+
+    at: float
+    """Seconds since the epoch."""
+    level: int
+    """Python's number."""
+    target: str
+    """The logger's name."""
+    message: str
+    fields: dict[str, Any]
+
+
+class Happened(NamedTuple):
+    """Something that a registry has noticed."""
+
+    at: float
+    """Seconds since the epoch."""
+    noticed: Noticed
+
+
+Item = EngineSpan | Happened | LineLogged | TelemetryFrame
+
+
+class Ready(NamedTuple):
+    """Told to the archive: something waits; :class:`Take` it."""
+
+
+class Take(NamedTuple):
+    """Asked of the intake: a :class:`Taken` with all that waits, which is then the asker's."""
+
+
+class ReadIntake(NamedTuple):
+    """Asked of the intake: the counts of a :class:`Taken` only."""
+
+
+class Taken(NamedTuple):
+    """The answer to both."""
+
+    items: list[Item]
+    dropped: dict[str, int]
+    """How many were dropped, since the start, by kind: ``spans``, ``logs``, ``telemetry``, ``discovery``."""
+    misses: int
+    """Calls of functions that are not there, since the start."""
+
+
+class Intake(LightActor):
+    """Gathers what happens and gives it to the archive.
+
+    :param archive: told :class:`Ready`.
+    :param discovery: make spans of discovery too; misses are counted in any case.
+    """
+
+    def __init__(self, clock: Clock, archive: Ref, *, discovery: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._archive = archive
+        self._discovery = discovery
+        self._items: list[Item] = []
+        self._bytes = 0
+        self._called = False
+        self._timer: Timer | None = None
+        self._dropped: dict[str, int] = {}
+        self._misses = 0
+        self._second = -1
+        self._in_second = 0
+
+    @handles(EngineSpan)
+    def span(self, span: EngineSpan) -> None:
+        items = self._items
+        if len(items) >= INTAKE_ITEMS:
+            self._drop("spans")
+            return
+        items.append(span)
+        self._wait()
+
+    @handles(Noticed)
+    def notice(self, noticed: Noticed) -> None:
+        """A miss is counted always; of a storm of changes only so many per second become spans."""
+        if noticed.operation == LOOK_UP_MISS:
+            self._misses += 1
+        if not self._discovery:
+            return
+        second = int(self._clock.monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > DISCOVERY_SPANS_PER_S or len(self._items) >= INTAKE_ITEMS:
+            self._drop("discovery")
+            return
+        self._items.append(Happened(self._clock.now(), noticed))
+        self._wait()
+
+    @handles(LineLogged)
+    def line(self, line: LineLogged) -> None:
+        if len(self._items) >= INTAKE_ITEMS:
+            self._drop("logs")
+            return
+        self._items.append(line)
+        self._call()
+
+    @handles(TelemetryFrame)
+    def frame(self, frame: TelemetryFrame) -> None:
+        size = len(frame.payload)
+        if len(self._items) >= INTAKE_ITEMS or self._bytes + size > INTAKE_BYTES:
+            self._drop("telemetry")
+            return
+        self._items.append(frame)
+        self._bytes += size
+        self._call()
+
+    @handles(Take)
+    def take(self, _: Take) -> Taken:
+        items, self._items = self._items, []
+        self._bytes = 0
+        self._called = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return Taken(items, dict(self._dropped), self._misses)
+
+    @handles(ReadIntake)
+    def read(self, _: ReadIntake) -> Taken:
+        return Taken([], dict(self._dropped), self._misses)
+
+    @handles(Ready)
+    def due(self, _: Ready) -> None:
+        """The time that spans wait is over."""
+        self._timer = None
+        if self._items:
+            self._call()
+
+    def _drop(self, kind: str) -> None:
+        self._dropped[kind] = self._dropped.get(kind, 0) + 1
+
+    def _wait(self) -> None:
+        if self._called:
+            return
+        if len(self._items) >= INTAKE_BATCH:
+            self._call()
+        elif self._timer is None:
+            self._timer = self._clock.call_later(INTAKE_DELAY_MS / 1000, self._time_up)
+
+    def _time_up(self) -> None:
+        """Runs on the clock's thread."""
+        try:
+            self.actor_ref.tell(Ready())
+        except ActorDeadError:
+            logger.debug("The engine is stopping")
+
+    def _call(self) -> None:
+        if self._called:
+            return
+        try:
+            self._archive.tell(Ready())
+            self._called = True
+        except (ActorDeadError, MailboxFull):
+            self._called = False
+
+    def on_stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

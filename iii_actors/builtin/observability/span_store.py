@@ -1,0 +1,105 @@
+"""The spans that are kept: newest ones, within a number and a size (observability.md §3). One thread's."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+from iii_actors.builtin.observability.records import StoredSpan, size_of_span
+from iii_actors.limits import SPAN_STORE_BYTES
+
+__all__ = ["SpanStore"]
+
+Key = tuple[str, str]
+"""Trace and span id; a span without ids has a key that nothing else has."""
+
+
+class SpanStore:
+    """Spans in the order in which they first came; past the limits the oldest go.
+
+    :param most: spans.
+    :param most_bytes: of memory, estimated.
+    """
+
+    def __init__(self, most: int, most_bytes: int = SPAN_STORE_BYTES) -> None:
+        self.most = most
+        self._most_bytes = most_bytes
+        self._spans: OrderedDict[Key, tuple[StoredSpan, int]] = OrderedDict()
+        self._traces: dict[str, dict[str, StoredSpan]] = {}
+        self._pending: dict[Key, float] = {}
+        """When they came, on the monotonic clock; in that order."""
+        self._nameless = itertools.count()
+        self.bytes = 0
+        """Their memory, estimated."""
+        self.evicted = 0
+        """How many had to go before their time."""
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __iter__(self) -> Iterator[StoredSpan]:
+        return (span for span, _ in self._spans.values())
+
+    def add(self, span: StoredSpan, now: float, size: int | None = None) -> None:
+        """Keep a span; one of the same trace and id is replaced in its place, unless this one is only its beginning.
+
+        :param size: of the span, if it has been estimated already.
+        """
+        if span.trace_id is None or span.span_id is None:
+            key = (span.trace_id or "", f"#{next(self._nameless)}")
+        else:
+            key = (span.trace_id, span.span_id)
+        old = self._spans.get(key)
+        if old is not None and span.pending and not old[0].pending:
+            return
+        size = size_of_span(span) if size is None else size
+        self.bytes += size - (old[1] if old is not None else 0)
+        self._spans[key] = (span, size)
+        self._traces.setdefault(key[0], {})[key[1]] = span
+        if span.pending:
+            self._pending.setdefault(key, now)
+        else:
+            self._pending.pop(key, None)
+        self.trim()
+
+    def trim(self) -> None:
+        """Let the oldest go until the limits are kept."""
+        while len(self._spans) > self.most or (self.bytes > self._most_bytes and self._spans):
+            key, (_, size) = self._spans.popitem(last=False)
+            self._dropped(key, size)
+            self.evicted += 1
+
+    def drop_pending(self, before: float) -> None:
+        """Forget the spans that began to be pending before this moment of the monotonic clock."""
+        for key, since in list(self._pending.items()):
+            if since >= before:
+                return
+            _, size = self._spans.pop(key)
+            self._dropped(key, size)
+
+    def _dropped(self, key: Key, size: int) -> None:
+        self.bytes -= size
+        self._pending.pop(key, None)
+        trace = self._traces[key[0]]
+        del trace[key[1]]
+        if not trace:
+            del self._traces[key[0]]
+
+    def clear(self) -> None:
+        self._spans.clear()
+        self._traces.clear()
+        self._pending.clear()
+        self.bytes = 0
+
+    def trace(self, trace_id: str) -> list[StoredSpan]:
+        """Return a trace's spans, as they came."""
+        return list(self._traces.get(trace_id, {}).values())
+
+    def traces(self) -> Iterable[tuple[str, Iterable[StoredSpan]]]:
+        """Return every trace's id and spans."""
+        return ((trace_id, spans.values()) for trace_id, spans in self._traces.items())
+
+    def is_root(self, span: StoredSpan) -> bool:
+        """Return whether a span has no parent, or none that is kept."""
+        return span.parent_span_id is None or span.parent_span_id not in self._traces.get(span.trace_id or "", {})

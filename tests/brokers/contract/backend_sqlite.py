@@ -1,0 +1,23 @@
+"""Jobs in an SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from iii_actors.brokers.local import LocalBroker
+from iii_actors.brokers.sqlite_journal import SqliteJournal
+from iii_actors.clock import ManualClock
+from tests.brokers.contract.lab import Backend
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Backend]:
+    clock = ManualClock()
+    yield Backend(
+        make=lambda: LocalBroker(SqliteJournal(folder / "queue.sqlite", clock, durability="process"), clock),
+        pass_time=lambda ms: clock.advance(ms / 1000),
+        now_ms=lambda: int(clock.now() * 1000),
+        quiet_s=0.03,
+    )
