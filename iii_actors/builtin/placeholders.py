@@ -29,4 +29,3 @@ class Listeners(_Quiet):
     """``iii-worker-manager``: the row for the listeners, which the engine itself opens."""
 
     description = "The listeners that workers connect to."
-
