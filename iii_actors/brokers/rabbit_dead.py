@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import msgspec
 
 from iii_actors.brokers.errors import BrokerUnavailable, Unsupported
 from iii_actors.brokers.job import Job, JobState, Listed
 from iii_actors.brokers.rabbit_clerk import Office
-from iii_actors.brokers.rabbit_messages import TURN, Malformed, decode, decode_dead, encode
+from iii_actors.brokers.rabbit_messages import JOB_ID, TURN, Malformed, decode, decode_dead, encode
 from iii_actors.brokers.rabbit_names import Topology
 from iii_actors.brokers.rabbit_publisher import Sending
 from iii_actors.errors import EngineError
@@ -113,9 +114,14 @@ def redrive(office: Office, place: Topology, id: str | None, store: Store, now_m
 
 
 def _again(place: Topology, job: Job, properties: Any, now_ms: int) -> Sending:
-    fresh = msgspec.structs.replace(job, attempts=0, failures=(), due_at_ms=0)
+    fresh = msgspec.structs.replace(job, id=_own_id(job, properties), attempts=0, failures=(), due_at_ms=0)
     message = encode(place, fresh, properties.headers or {}, {TURN: now_ms})
-    return Sending("", place.main, message, job.id)
+    return Sending("", place.main, message, fresh.id)
+
+
+def _own_id(job: Job, properties: Any) -> str:
+    """Return a job's id, or a new one if it is of another program's making: those may be alike."""
+    return job.id if JOB_ID in (properties.headers or {}) else str(uuid4())
 
 
 def move(office: Office, source: Topology, place: Topology, who: tuple[str, str], store: Store, now_ms: int) -> int:
@@ -131,7 +137,10 @@ def move(office: Office, source: Topology, place: Topology, who: tuple[str, str]
             sendings, tags = [], []
             for letter in letters:
                 if letter.job is not None:
-                    job = msgspec.structs.replace(letter.job, queue=place.key, function_id=who[0], namespace=who[1])
+                    own_id = _own_id(letter.job, letter.properties)
+                    job = msgspec.structs.replace(
+                        letter.job, id=own_id, queue=place.key, function_id=who[0], namespace=who[1]
+                    )
                     message = encode(place, job, letter.properties.headers or {})
                     sendings.append(Sending("", place.main, message, job.id))
                     tags.append(letter.tag)

@@ -62,16 +62,18 @@ def pause_ms(tuning: Tuning, attempts: int, chance: Callable[[], float]) -> int:
 
 def named_treatment(config: QueueConfig, settings: QueueSettings) -> Treatment:
     """Return how a named queue is treated."""
+    ordered = config.type == "fifo"
+    group = config.message_group_field if ordered else None
     spec = QueueSpec(
-        ordered=config.type == "fifo",
+        ordered=ordered,
         max_priority=config.max_priority,
         visibility_ms=config.visibility_timeout_ms,
         idempotency_ms=config.idempotency_window_ms,
         max_jobs=config.max_jobs or _most(settings),
         backoff_ms=config.backoff_ms,
+        options=_options(group),
     )
     tuning = Tuning(config.concurrency, config.max_retries, config.backoff_ms, config.max_backoff_ms, config.jitter)
-    group = config.message_group_field if spec.ordered else None
     return Treatment(spec, tuning, group, config.priority_field)
 
 
@@ -121,6 +123,8 @@ def topic_treatment(config: Raw, condition: str | None, settings: QueueSettings)
     kind = values.get("type")
     ordered = kind == "fifo" if isinstance(kind, str) else usual.ordered
     backoff_ms = _number(values, "backoffDelayMs", 0, usual.backoff_ms)
+    named = values.get("messageGroupField")
+    group = named if ordered and isinstance(named, str) and named else None
     spec = QueueSpec(
         ordered=ordered,
         max_priority=_number(values, "maxPriority", 1, None, QUEUE_PRIORITY_MOST),
@@ -128,6 +132,7 @@ def topic_treatment(config: Raw, condition: str | None, settings: QueueSettings)
         idempotency_ms=_number(values, "idempotencyWindowMs", 1, QUEUE_IDEMPOTENCY_MS),
         max_jobs=_number(values, "maxJobs", 1, _most(settings)),
         backoff_ms=backoff_ms,
+        options=_options(group),
     )
     jitter = values.get("jitter")
     tuning = Tuning(
@@ -138,13 +143,18 @@ def topic_treatment(config: Raw, condition: str | None, settings: QueueSettings)
         float(jitter) if isinstance(jitter, int | float) and 0 <= jitter <= 1 else 0.0,
         condition,
     )
-    group, priority = values.get("messageGroupField"), values.get("priorityField")
+    priority = values.get("priorityField")
     return Treatment(
         spec,
         tuning,
-        group if ordered and isinstance(group, str) and group else None,
+        group,
         priority if isinstance(priority, str) and priority else usual.priority_field,
     )
+
+
+def _options(group: str | None) -> dict[str, str]:
+    """What RabbitMQ must know to put other programs' messages into their groups."""
+    return {} if group is None else {"group_field": group}
 
 
 def _number(values: dict[str, Any], key: str, least: int, otherwise: Any, most: int = QUEUE_LONGEST_MS) -> Any:

@@ -73,8 +73,8 @@ def test_what_was_in_flight_at_the_stop_is_delivered_again_and_no_attempt_is_cou
 
 
 def test_a_job_of_before_whose_function_does_not_come_back_fails_in_the_end(again):
-    again(queue_configs={"mails": {}}).enqueue("send", 1, "mails", delay_ms=1)
-    clock = ManualClock(time.time() + 1)
+    again(queue_configs={"mails": {}}).enqueue("send", 1, "mails", delay_ms=60_000)
+    clock = ManualClock(time.time() + 120)
     other = again(clock, queue_configs={"mails": {"max_retries": 0}})
     other.until("mails", waiting=1)
     for _ in range(10):

@@ -40,7 +40,12 @@ def test_a_named_queue():
     treatment = named_treatment(config, QueueSettings())
     assert treatment.tuning == Tuning(2, 3, 1000)
     assert treatment.spec == QueueSpec(
-        ordered=True, visibility_ms=5, idempotency_ms=QUEUE_IDEMPOTENCY_MS, max_jobs=7, backoff_ms=1000
+        ordered=True,
+        visibility_ms=5,
+        idempotency_ms=QUEUE_IDEMPOTENCY_MS,
+        max_jobs=7,
+        backoff_ms=1000,
+        options={"group_field": "g"},
     )
     assert (treatment.group_field, treatment.priority_field) == ("g", None)
 
@@ -65,7 +70,7 @@ def test_a_trigger_s_queue_config():
     }  # fmt: skip
     treatment = topic_treatment(raw({"queue_config": config}), "asks", QueueSettings())
     assert treatment.tuning == Tuning(3, 7, 50, 60, 1.0, "asks")
-    assert treatment.spec == QueueSpec(True, 9, 400, 10, 4, 50)
+    assert treatment.spec == QueueSpec(True, 9, 400, 10, 4, 50, {"group_field": "g"})
     assert (treatment.group_field, treatment.priority_field) == ("g", "p")
 
 
