@@ -1,6 +1,7 @@
 """What every test may use. Nothing here sleeps: tests wait for events."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 import iii_actors
 from iii_actors import actor
 from tests.support.peer import Peer, peers
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: many tests wait for a timer, a server or another process."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:

@@ -28,7 +28,7 @@ INTAKE_BYTES: Final = limit(
     "INTAKE_BYTES", 64 * MIB, "bytes", "telemetry that waits for the archive: one frame of the largest size, or many"
 )
 INTAKE_BATCH: Final = limit(
-    "INTAKE_BATCH", 512, "spans", "of the engine's own wake the archive at once; fewer wait for company"
+    "INTAKE_BATCH", 512, "records", "of the engine's own wake the archive at once; fewer wait for company"
 )
 INTAKE_DELAY_MS: Final = limit(
     "INTAKE_DELAY_MS", 200, "ms", "how long they wait: below what a person notices, and the archive sleeps meanwhile"

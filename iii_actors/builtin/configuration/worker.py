@@ -61,7 +61,8 @@ class Configuration(Builtin):
         self._desk = launch(desk)
         for function_id, description, takes in _FUNCTIONS:
             schema = schema_of(takes) if takes is not None else wire.ABSENT
-            self.register_function(self._desk, FunctionSpec(function_id, description, schema))
+            # Every engine has them, so they are listed with the engine's own only.
+            self.register_function(self._desk, FunctionSpec(function_id, description, schema, internal=True))
         self.register_trigger_type(
             self._desk,
             "configuration",

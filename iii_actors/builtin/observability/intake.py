@@ -1,6 +1,6 @@
 """Where everything that is recorded comes in: bounded, on the teller's thread, and quick (observability.md).
 
-The engine's spans wait for company; telemetry and log lines wake the archive at once. What does not fit is dropped and
+The engine's spans and log lines wait for company; telemetry wakes the archive at once. What does not fit is dropped and
 counted: recording never holds anybody up.
 """
 
@@ -123,7 +123,7 @@ class Intake(LightActor):
             self._drop("logs")
             return
         self._items.append(line)
-        self._call()
+        self._wait()
 
     @handles(TelemetryFrame)
     def frame(self, frame: TelemetryFrame) -> None:

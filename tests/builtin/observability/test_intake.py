@@ -24,14 +24,15 @@ def stage():
     archive.actor_ref.stop()
 
 
-def test_spans_wait_for_company(stage):
+@pytest.mark.parametrize("item", [SPAN, LINE], ids=["span", "line"])
+def test_spans_and_lines_wait_for_company(stage, item):
     clock, archive, intake = stage
-    intake.tell(SPAN)
-    intake.tell(SPAN)
+    intake.tell(item)
+    intake.tell(item)
     assert archive.told == []
     clock.advance(0.2)
     assert archive.told == [Ready()]
-    assert ask(intake, Take()) == ([SPAN, SPAN], {}, 0)
+    assert ask(intake, Take()) == ([item, item], {}, 0)
     clock.advance(1)
     assert archive.told == [Ready()], "there is nothing more"
 
@@ -44,8 +45,8 @@ def test_many_of_them_do_not_wait(stage, monkeypatch):
     assert archive.told == [Ready()], "said once"
 
 
-@pytest.mark.parametrize("item", [LINE, TelemetryFrame(b"OTLP{}")])
-def test_lines_and_telemetry_do_not_wait(stage, item):
+def test_telemetry_does_not_wait(stage):
+    item = TelemetryFrame(b"OTLP{}")
     _, archive, intake = stage
     intake.tell(item)
     intake.tell(item)
