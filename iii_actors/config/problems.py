@@ -7,7 +7,7 @@ and the line (:func:`iii_actors.config.loading.parse`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -116,10 +116,13 @@ def _default_of(owner: type[BaseModel] | None, name: str) -> str:
 def _model_at(model: type[BaseModel], path: list[str | int]) -> type[BaseModel] | None:
     """Follow `path` through the annotations; None where it leaves the models."""
     owner: type[BaseModel] | None = model
+    named = False
     for step in path:
-        if isinstance(step, int):
-            continue  # a list's position: the field's own annotation has named the model already
+        if isinstance(step, int) or named:
+            named = False
+            continue  # a position in a list, or a name in a mapping: the annotation has told the model already
         field = owner.model_fields.get(step) if owner else None
+        named = field is not None and get_origin(field.annotation) is dict
         owner = next(_models_in(field.annotation), None) if field else None
     return owner
 

@@ -114,7 +114,7 @@ def test_the_other_adapters():
         ("      queue_configs: {q: {max_retries: many}}\n", "should be a whole number, not 'many'"),
         (
             "      queue_configs: {q: {retries: 1}}\n",
-            "workers[0].config.queue_configs.q.retries: unknown field `retries`",
+            "workers[0].config.queue_configs.q.retries: unknown field `retries`, expected one of `max_retries`",
         ),
         ("      queue_configs: {q: 5}\n", "workers[0].config.queue_configs.q: should be a mapping, not 5"),
         ("      queue_configs: {q: {jitter: 2}}\n", "workers[0].config.queue_configs.q.jitter: should be"),
