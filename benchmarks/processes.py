@@ -47,7 +47,9 @@ def engine(notes: list[str], reader: str = "shared", settings: str = "") -> Iter
     """
     port = free_port()
     command = [sys.executable, "-m", "iii_actors", "--port", str(port), "--reader", reader]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # With byte code, as an engine that is installed has it.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory() as folder:  # where no config.yaml lies about
         if settings:
             (Path(folder) / "config.yaml").write_text(settings, encoding="utf-8")

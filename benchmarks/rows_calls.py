@@ -13,6 +13,10 @@ from benchmarks.table import Goal, Line, Of, Sample
 __all__ = ["ROWS"]
 
 _SOAK_RUN_S: Final = 10.0
+_UNRECORDED: Final = """\
+workers:
+  - {name: iii-observability, config: {enabled: false, metrics_enabled: false, logs_enabled: false}}
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,26 @@ def _sample(figures: dict[str, Any], relay: float, plain: float | None, yardstic
     )
 
 
+class RecordedRow:
+    """4x4 on an engine that records everything, and on one that records nothing, by turns."""
+
+    key = "4x4-recorded"
+
+    def lines(self, bench: Bench) -> Sequence[Line]:
+        return [Line("4x4, 16, 64 B, everything recorded", "calls/s", Goal(0.95, Of.PLAIN, plain="nothing recorded"))]
+
+    def rounds(self, bench: Bench) -> Iterator[Sequence[Sample]]:
+        with (
+            processes.relay(bench.tools.relay) as relay,
+            processes.engine(bench.notes) as engine,
+            processes.engine(bench.notes, settings=_UNRECORDED) as quiet,
+        ):
+            for _ in range(bench.runs):
+                yardstick = bench.yardstick(relay)
+                plain = float(bench.engine_calls(quiet, YARDSTICK)["calls_per_s"])
+                yield [_sample(bench.engine_calls(engine, YARDSTICK), yardstick, plain, yardstick)]
+
+
 class SoakRow:
     """All calls of this run, of whatever shape, and as many more (4x4) as it takes to make up the number asked for."""
 
@@ -82,6 +106,7 @@ ROWS: Final[Sequence[Row]] = [
     CallRow("64k", "4x4, 16 in flight, 65,536 B", CallLoad(size=65536), Goal(1.0, Of.RELAY)),
     CallRow("1m", "4x4, 2 in flight, 1,000,000 B", CallLoad(inflight=2, size=1_000_000), Goal(0.95, Of.RELAY)),
     CallRow("4x4-idle", "4x4, 16, 64 B beside 1,000 idle", CallLoad(idle=1000), Goal(0.95, Of.PLAIN)),
+    RecordedRow(),
     CallRow("4x4-own", "4x4, 16, 64 B, reader: own", YARDSTICK, Goal(0.60, Of.RELAY), "own"),
     CallRow("1x1-own", "1x1, 1, 64 B, reader: own", CallLoad(1, 1, 1), Goal(0.65, Of.RELAY), "own"),
 ]

@@ -28,6 +28,10 @@ workers:
   - name: iii-http
     config: {{port: {port}}}
 """
+_UNRECORDED: Final = (
+    "  - {name: iii-observability, config: {enabled: false, metrics_enabled: false, logs_enabled: false}}\n"
+)
+"""An entry for :data:`_SETTINGS`: without it spans, metrics and logs are recorded."""
 _AMONG: Final = Goal(0.9, Of.PLAIN, plain="one route alone")
 _US: Final = {"us": 1.0, "ms": 1e3, "s": 1e6}
 _HELLO: Final = """\
@@ -78,10 +82,10 @@ def _percentile(said: str, percent: int) -> float:
 
 
 @contextmanager
-def _front(bench: Bench) -> Iterator[tuple[Server, str]]:
+def _front(bench: Bench, more: str = "") -> Iterator[tuple[Server, str]]:
     """Run an engine whose front is on a free port; yields it and the front's address."""
     port = processes.free_port()
-    with processes.engine(bench.notes, settings=_SETTINGS.format(port=port)) as engine:
+    with processes.engine(bench.notes, settings=_SETTINGS.format(port=port) + more) as engine:
         yield engine, f"http://127.0.0.1:{port}"
 
 
@@ -106,38 +110,60 @@ def _hello() -> Iterator[str]:
 
 
 class RateRow:
-    """32 connections."""
+    """32 connections and one, to an engine that records everything and to one that records nothing, by turns."""
 
     key = "http"
 
     def lines(self, bench: Bench) -> Sequence[Line]:
         return [
-            Line("HTTP route, 32 connections", "requests/s", Goal(0.18, Of.RELAY)),
+            Line("HTTP route, 32 connections, everything recorded", "requests/s", Goal(0.12, Of.RELAY)),
             Line("the same, p99", "ms", Goal(25, at_most=True)),
-            Line("HTTP route, 1 connection, p50", "us", Goal(300, at_most=True)),
-            Line("the route's share of a bare uvicorn", "requests/s", Goal(0.25, Of.PLAIN, plain="bare uvicorn")),
+            Line("the same, nothing recorded", "requests/s", Goal(0.18, Of.RELAY)),
+            Line("recorded, as a share of not", "requests/s", Goal(0.8, Of.PLAIN, plain="nothing recorded")),
+            Line("HTTP route, 1 connection, p50, everything recorded", "us", Goal(300, at_most=True)),
+            Line("the same, nothing recorded", "us", Goal(300, at_most=True)),
+            Line("share of a bare uvicorn, nothing recorded", "requests/s", Goal(0.25, Of.PLAIN, plain="bare uvicorn")),
         ]
 
     def rounds(self, bench: Bench) -> Iterator[Sequence[Sample]]:
         with (
             processes.relay(bench.tools.relay) as relay,
             _front(bench) as (engine, address),
+            _front(bench, _UNRECORDED) as (quiet, quiet_address),
             _serving(bench, engine),
+            _serving(bench, quiet),
             _hello() as hello,
         ):
-            url = f"{address}/bench"
-            _wrk(32, _WARM_S, url)
+            url, quiet_url = f"{address}/bench", f"{quiet_address}/bench"
+            for one in (url, quiet_url):
+                _wrk(32, _WARM_S, one)
             for _ in range(bench.runs):
                 yardstick = bench.yardstick(relay)
-                many, one = _wrk(32, bench.duration_s, url), _wrk(1, bench.duration_s, url)
+                many, many_quiet = _wrk(32, bench.duration_s, url), _wrk(32, bench.duration_s, quiet_url)
+                one, one_quiet = (_wrk(1, bench.duration_s, there) for there in (url, quiet_url))
                 bare = _wrk(32, bench.duration_s, hello)
-                common = {"yardstick": yardstick, "p50_us": many.p50_us, "p99_us": many.p99_us}
                 yield [
-                    Sample(many.requests_per_s, relay=yardstick, errors=many.errors, **common),
-                    Sample(many.p99_us / 1000, errors=many.errors, **common),
-                    Sample(one.p50_us, yardstick=yardstick, p50_us=one.p50_us, p99_us=one.p99_us, errors=one.errors),
-                    Sample(many.requests_per_s, plain=bare.requests_per_s, errors=bare.errors, **common),
+                    _rate(many, yardstick, relay=yardstick),
+                    _rate(many, yardstick, many.p99_us / 1000),
+                    _rate(many_quiet, yardstick, relay=yardstick),
+                    _rate(many, yardstick, plain=many_quiet.requests_per_s),
+                    _rate(one, yardstick, one.p50_us),
+                    _rate(one_quiet, yardstick, one_quiet.p50_us),
+                    _rate(many_quiet, yardstick, plain=bare.requests_per_s),
                 ]
+
+
+def _rate(
+    measured: Wrk,
+    yardstick: float,
+    value: float | None = None,
+    *,
+    relay: float | None = None,
+    plain: float | None = None,
+) -> Sample:
+    """Return a sample of what wrk has measured: the requests/s, or another figure of it."""
+    value = measured.requests_per_s if value is None else value
+    return Sample(value, relay, plain, yardstick, measured.p50_us, measured.p99_us, measured.errors)
 
 
 class ManyRoutesRow:
