@@ -43,6 +43,7 @@ class Queue(RuleBasedStateMachine):
         self.flights: dict[int, Delivery] = {}
         self.ends: dict[int, float] = {}
         self.dead: list[int] = []
+        self.died: dict[int, int] = {}
         self.suspects: set[str] = set()
         """Ids of jobs that were in flight at a restart, or whose time had passed."""
         self.attempts: dict[str, int] = {}
@@ -104,10 +105,12 @@ class Queue(RuleBasedStateMachine):
     @rule(data=st.data())
     def bury(self, data):
         number, delivery = self.flying(data)
+        self.died[number] = self.lab.backend.now_ms()
         self.lab.bury(delivery)
         self.attempts[delivery.job.id] += 1
         del self.plain.jobs[number]
         self.dead.append(number)
+        self.dead.sort(key=lambda one: (self.died[one], one))  # of one millisecond: as they came
         self.settle()
 
     @precondition(lambda self: self.flights)
