@@ -66,6 +66,10 @@ class Bench:
         """Return the relay's calls/s, 4x4, now."""
         return float(self.callload(relay, YARDSTICK, min(_YARDSTICK_S, self.duration_s))["calls_per_s"])
 
+    def waiting_us(self, relay: Server) -> float:
+        """Return the relay's p50, 1x1, one in flight, now: what a pair of wake-ups costs on this machine."""
+        return float(self.callload(relay, CallLoad(1, 1, 1), min(_YARDSTICK_S, self.duration_s))["p50_us"])
+
     def callload(self, server: Server, shape: CallLoad, duration_s: float | None = None) -> dict[str, Any]:
         """Run callload against either server; return its figures."""
         measured_s = self.duration_s if duration_s is None else duration_s

@@ -17,11 +17,13 @@ from benchmarks.tools import ROOT
 __all__ = ["LEGEND", "circumstances", "page"]
 
 LEGEND: Final = """\
-Figures are medians of the rounds. A round measures, one right after the other on the same machine, the relay's 4x4 rate
-(last column: how fast the machine was just then), the relay on the row's shape, and the engine on the row's shape. The
-ratio is the engine's figure over the relay's on the same shape in the same round, the median over the rounds; a target
-that is a share of the relay's calls/s means this ratio. Load generator and server share the machine's cores. Errors and
-lost calls are sums; with either, a target is not reached."""
+Figures are medians of the rounds. A round measures, one right after the other on the same machine, the relay's 4x4
+rate (last column: how fast the machine was just then), the relay on the row's shape, and the engine on the row's
+shape. The ratio is the engine's figure over the relay's on the same shape in the same round, the median over the
+rounds; a target that is a share of the relay's calls/s means this ratio. Beside a time in us stands the relay's p50
+with one call in flight, two wake-ups of a sleeping process each way, which is most of it: targets in us come from a
+machine where that is 70-99. Load generator and server share the machine's cores. Errors and lost calls are sums; with
+either, a target is not reached."""
 
 _ROWS: Final = """\
 The relay is ``bench/relay``: a compiled (Go) program that routes calls and does nothing else. The load generators are

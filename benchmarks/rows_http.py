@@ -141,14 +141,14 @@ class RateRow:
                 yardstick = bench.yardstick(relay)
                 many, many_quiet = _wrk(32, bench.duration_s, url), _wrk(32, bench.duration_s, quiet_url)
                 one, one_quiet = (_wrk(1, bench.duration_s, there) for there in (url, quiet_url))
-                bare = _wrk(32, bench.duration_s, hello)
+                bare, waiting_us = _wrk(32, bench.duration_s, hello), bench.waiting_us(relay)
                 yield [
                     _rate(many, yardstick, relay=yardstick),
                     _rate(many, yardstick, many.p99_us / 1000),
                     _rate(many_quiet, yardstick, relay=yardstick),
                     _rate(many, yardstick, plain=many_quiet.requests_per_s),
-                    _rate(one, yardstick, one.p50_us),
-                    _rate(one_quiet, yardstick, one_quiet.p50_us),
+                    _rate(one, yardstick, one.p50_us, relay=waiting_us),
+                    _rate(one_quiet, yardstick, one_quiet.p50_us, relay=waiting_us),
                     _rate(many_quiet, yardstick, plain=bare.requests_per_s),
                 ]
 

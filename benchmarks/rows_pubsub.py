@@ -40,7 +40,7 @@ class PubSubRow:
                 yield [
                     Sample(
                         float(figures["deliveries_per_s" if rate else "delivery_p50_us"]),
-                        relay=yardstick if rate else None,
+                        relay=yardstick if rate else bench.waiting_us(relay),
                         yardstick=yardstick,
                         p50_us=figures["delivery_p50_us"],
                         p99_us=figures["delivery_p99_us"],

@@ -55,7 +55,8 @@ class QueueRow:
             for _ in range(bench.runs):
                 yardstick = bench.yardstick(relay)
                 steady, burst = bench.pathload(engine, *shape, "-d", f"{bench.duration_s}s")
-                samples = [self._sample(self.steady, steady, yardstick)]
+                waiting_us = bench.waiting_us(relay) if self.steady.at_most else None
+                samples = [self._sample(self.steady, steady, yardstick, waiting_us)]
                 if self.burst is not None:
                     if burst["deliveries"] != _BURST:
                         raise Failed(f"of {_BURST} jobs {burst['deliveries']} were delivered")
@@ -63,12 +64,12 @@ class QueueRow:
                 yield samples
 
     @staticmethod
-    def _sample(goal: Goal, figures: dict[str, Any], yardstick: float) -> Sample:
+    def _sample(goal: Goal, figures: dict[str, Any], yardstick: float, waiting_us: float | None = None) -> Sample:
         if not figures["deliveries"]:
             raise Failed(f"nothing was delivered: {figures}")
         return Sample(
             float(figures["delivery_p50_us" if goal.at_most else "jobs_per_s"]),
-            relay=yardstick if goal.of is Of.RELAY else None,
+            relay=yardstick if goal.of is Of.RELAY else waiting_us,
             yardstick=yardstick,
             p50_us=figures["delivery_p50_us"],
             p99_us=figures["delivery_p99_us"],

@@ -50,7 +50,7 @@ class StreamRow:
                 yield [
                     Sample(
                         float(figures[_FIGURES[self.unit]]),
-                        relay=yardstick if self.goal.of is Of.RELAY else None,
+                        relay=yardstick if self.goal.of is Of.RELAY else bench.waiting_us(relay),
                         yardstick=yardstick,
                         p50_us=figures[f"{latency}_p50_us".removeprefix("_")],
                         p99_us=figures[f"{latency}_p99_us".removeprefix("_")],
