@@ -189,7 +189,7 @@ def test_sticky_groups_follow_the_key(pair):
             "sticky", lambda data, number=number: number, group="sticky", group_key="user", description="by user"
         )
         ready(worker)
-    first = {user: pair[0].call("sticky", {"user": user}) for user in "abcdefgh"}
+    first = {user: pair[0].call("sticky", {"user": user}) for user in "abcdefghijklmnopqrstuvwxyz"}
     assert set(first.values()) == {0, 1}
     for user, member in first.items():
         assert pair[1].call("sticky", {"user": user}) == member

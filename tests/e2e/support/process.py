@@ -164,8 +164,9 @@ class EngineProcess:
         return self.process.exit_code(), time.monotonic() - began
 
     def faults(self) -> list[str]:
-        """What it logged as an error, and tracebacks. (Warnings are for what peers do wrong.)"""
-        return [line for line in self.process.lines if re.search(r"\[ERROR\]|Traceback", line)]
+        """What it logged as an error of its own, and tracebacks. (Warnings are for what peers do wrong.)"""
+        lines = [line for line in self.process.lines if re.search(r"\[ERROR\]|Traceback", line)]
+        return [line for line in lines if "iii_actors.worker_log" not in line]  # what workers have said
 
     def close(self) -> None:
         if self._process is not None:
