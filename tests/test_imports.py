@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "logs": set(),
     "clock": {"errors", "limits"},
     "errors": {"limits"},
+    "watching": {"limits"},
     "actor": {"clock", "errors", "limits"},
     "config": {"errors", "limits"},
     "wire": {"errors", "limits"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "remote": FOUNDATION,
     "storage": FOUNDATION | {"config", "remote"},
     "brokers": FOUNDATION | {"config", "storage"},
-    "builtin": FOUNDATION | {"access", "brokers", "config", "core", "remote", "storage", "wire"},
+    "builtin": FOUNDATION | {"access", "brokers", "config", "core", "remote", "storage", "watching", "wire"},
 }
 """Room to the rooms it may import, beside itself. `engine` and `cli` put the house together and may import all."""
 KNOW_ALL = {"__init__", "__main__", "engine", "cli"}

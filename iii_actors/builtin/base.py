@@ -43,7 +43,7 @@ from iii_actors.errors import DeserializationError, EngineError, InvocationError
 from iii_actors.wire import messages as wire
 from iii_actors.wire.codec import raw
 
-__all__ = ["DEFERRED", "Builtin", "BuiltinContext", "Call", "Desk", "FunctionSpec", "Opened"]
+__all__ = ["DEFERRED", "Builtin", "BuiltinContext", "Call", "Desk", "FunctionSpec", "Opened", "is_builtin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,14 @@ class FunctionSpec(msgspec.Struct, frozen=True):
     response_schema: Raw = wire.ABSENT
     internal: bool = False
     """Hidden from default listings (engine-functions.md §6)."""
+
+
+_BUILT_IN: Final = ("engine::", "state::", "stream::", "configuration::", "iii::", "iii-", "bridge.")
+
+
+def is_builtin(function_id: str) -> bool:
+    """Return whether a function is one of the engine's own (observability.md §4)."""
+    return function_id == "publish" or function_id.startswith(_BUILT_IN)
 
 
 class Call:

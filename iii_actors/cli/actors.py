@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iii_actors.actor import Moment
+from iii_actors.cli import output
 from iii_actors.limits import ACTORS_SHOWN
 
 __all__ = ["table"]
@@ -24,31 +25,21 @@ def table(moments: Sequence[Moment]) -> str:
         if one.message is None and not one.stats.depth:
             idle.setdefault((one.stats.name, one.stats.kind), []).append(one)
     rows += [_sum(name, kind, those) for (name, kind), those in sorted(idle.items())]
-    widths = [max(len(row[index]) for row in [_HEAD, *rows]) for index in range(len(_HEAD))]
-    lines = [_line(row, widths) for row in [_HEAD, *rows]]
+    lines = [output.table(_HEAD, rows)]
     if len(busy) > ACTORS_SHOWN:
         lines.append(f"and {len(busy) - ACTORS_SHOWN} more that are not idle")
     return "\n".join([f"{len(moments)} actors, {len(busy)} of them at work or with messages waiting", *lines])
 
 
-def _row(one: Moment) -> tuple[str, ...]:
+def _row(one: Moment) -> tuple[object, ...]:
     figures = one.stats
     now = ("-", "-") if one.message is None else (one.message, f"{one.age_s:.3f}")
-    counted = (str(figures.depth), str(figures.handled), str(figures.failed), f"{figures.busy_s:.3f}")
+    counted = (figures.depth, figures.handled, figures.failed, f"{figures.busy_s:.3f}")
     return (figures.name, figures.kind, *counted, *now)
 
 
-def _sum(name: str, kind: str, those: Sequence[Moment]) -> tuple[str, ...]:
+def _sum(name: str, kind: str, those: Sequence[Moment]) -> tuple[object, ...]:
     """One line for all idle actors of one name."""
     label = f"{name} x {len(those)}" if len(those) > 1 else name
     handled, failed = (sum(getattr(one.stats, what) for one in those) for what in ("handled", "failed"))
-    return (label, kind, "0", str(handled), str(failed), f"{sum(one.stats.busy_s for one in those):.3f}", "idle", "-")
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    left = {0, 1, 6}
-    cells = (
-        cell.ljust(width) if index in left else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join(cells).rstrip()
+    return (label, kind, 0, handled, failed, f"{sum(one.stats.busy_s for one in those):.3f}", "idle", "-")

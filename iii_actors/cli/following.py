@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from iii_actors import limits, logs
 from iii_actors.config import EngineConfig
 from iii_actors.errors import ConfigError
+from iii_actors.watching import changes
 
 if TYPE_CHECKING:
     from iii_actors import Engine
@@ -48,24 +49,10 @@ class Follower:
             self._stopping.set()
 
     def _work(self) -> None:
-        from watchfiles import watch  # noqa: PLC0415 - while the engine starts there is other work
-
-        quiet = limits.SETTINGS_QUIET_MS
-        try:
-            for _ in watch(
-                self._path.parent,
-                recursive=False,
-                step=quiet,
-                debounce=10 * quiet,
-                rust_timeout=limits.SETTINGS_LOOK_MS,
-                yield_on_timeout=True,
-                stop_event=self._stopping,
-            ):
-                with self._changing:
-                    if not self._stopping.is_set():
-                        self.look()
-        except OSError as error:
-            logger.warning("%s is not followed any more: %s; changes take effect at the next start", self._path, error)
+        for _ in changes([self._path.parent], limits.SETTINGS_QUIET_MS, self._stopping):
+            with self._changing:
+                if not self._stopping.is_set():
+                    self.look()
 
     def look(self) -> None:
         """Go by the file if its content has changed."""

@@ -5,9 +5,6 @@ It takes and says what the one for Redis does.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import threading
 from typing import Any
 
@@ -16,7 +13,7 @@ from iii_actors.brokers.rabbit_broker import RabbitBroker
 from iii_actors.clock import SystemClock
 from iii_actors.config.queue import QueueRabbitSettings
 from tests.durability.queue_redis_engine import CREDIT, QUEUES, EngineTask, Worker
-from tests.durability.storage_writer import WAIT_S, say
+from tests.durability.storage_writer import WAIT_S, say, serve
 
 
 def work(task: EngineTask) -> None:
@@ -57,19 +54,5 @@ def work(task: EngineTask) -> None:
     say("closed")
 
 
-def main() -> None:
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                say(f"pid {os.getpid()}")
-                work(EngineTask(**json.loads(line)))
-            except BaseException as error:
-                say(f"error {error!r}")
-            os._exit(0)
-        os.waitpid(pid, 0)
-        say("end")
-
-
 if __name__ == "__main__":
-    main()
+    serve(work, EngineTask)

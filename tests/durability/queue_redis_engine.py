@@ -7,9 +7,6 @@ For each line of its input, a JSON object (:class:`EngineTask`), it forks one an
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,7 +15,7 @@ from iii_actors.brokers.contract import Delivery
 from iii_actors.brokers.job import Job, QueueSpec
 from iii_actors.brokers.redis_broker import RedisBroker
 from iii_actors.clock import SystemClock
-from tests.durability.storage_writer import WAIT_S, say
+from tests.durability.storage_writer import WAIT_S, say, serve
 
 QUEUES = ("__fn_queue::plain", "__fn_queue::ordered")
 CREDIT = 16
@@ -105,19 +102,5 @@ def work(task: EngineTask) -> None:
     say("closed")
 
 
-def main() -> None:
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                say(f"pid {os.getpid()}")
-                work(EngineTask(**json.loads(line)))
-            except BaseException as error:
-                say(f"error {error!r}")
-            os._exit(0)
-        os.waitpid(pid, 0)
-        say("end")
-
-
 if __name__ == "__main__":
-    main()
+    serve(work, EngineTask)

@@ -9,10 +9,7 @@ and, when it is dead, ``end``.
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -24,7 +21,7 @@ from iii_actors.brokers.job import Failure, Job, QueueSpec
 from iii_actors.brokers.local import LocalBroker
 from iii_actors.brokers.sqlite_journal import SqliteJournal
 from iii_actors.clock import SystemClock
-from tests.durability.storage_writer import WAIT_S, limit_files, say
+from tests.durability.storage_writer import WAIT_S, limit_files, say, serve
 
 QUEUES = ("__fn_queue::plain", "__fn_queue::ordered", "topic::f@default")
 CREDIT = 16
@@ -167,17 +164,7 @@ def idle(broker: LocalBroker) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                say(f"pid {os.getpid()}")
-                work(QueueTask(**json.loads(line)))
-            except BaseException as error:
-                say(f"error {error!r}")
-            os._exit(0)
-        os.waitpid(pid, 0)
-        say("end")
+    serve(work, QueueTask)
 
 
 if __name__ == "__main__":

@@ -98,19 +98,24 @@ def limit_files(size: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
 
-def main() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def serve(work: Callable[[Any], None], task_type: Callable[..., Any]) -> None:
+    """Take tasks, a JSON object a line, and do each in a fork of its own, which may be killed."""
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             try:
                 say(f"pid {os.getpid()}")
-                work(Task(**json.loads(line)))
+                work(task_type(**json.loads(line)))
             except BaseException as error:
                 say(f"error {error!r}")
             os._exit(0)
         os.waitpid(pid, 0)
         say("end")
+
+
+def main() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    serve(work, Task)
 
 
 if __name__ == "__main__":

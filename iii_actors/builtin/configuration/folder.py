@@ -10,7 +10,8 @@ from pathlib import Path
 from iii_actors.builtin.configuration.errors import AdapterFailed
 from iii_actors.config.persisted import Saved
 from iii_actors.errors import ConfigError
-from iii_actors.limits import CONFIGURATION_BYTES, SETTINGS_LOOK_MS, SETTINGS_QUIET_MS
+from iii_actors.limits import CONFIGURATION_BYTES, SETTINGS_QUIET_MS
+from iii_actors.watching import changes
 
 __all__ = ["Folder", "FolderWatch"]
 
@@ -103,22 +104,8 @@ class FolderWatch:
         self._stopping.set()
 
     def _work(self) -> None:
-        from watchfiles import watch  # noqa: PLC0415 - few engines have such a folder
-
-        try:
-            for _ in watch(
-                self._directory,
-                recursive=False,
-                step=SETTINGS_QUIET_MS,
-                debounce=10 * SETTINGS_QUIET_MS,
-                rust_timeout=SETTINGS_LOOK_MS,
-                yield_on_timeout=True,
-                stop_event=self._stopping,
-            ):
-                if not self._stopping.is_set():
-                    self._changed()
-        except OSError as error:
-            logger.warning("%s is not watched any more: %s", self._directory, error)
+        for _ in changes([self._directory], SETTINGS_QUIET_MS, self._stopping):
+            self._changed()
 
 
 def _content(path: Path) -> bytes | None:

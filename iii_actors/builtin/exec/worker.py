@@ -12,7 +12,8 @@ from iii_actors.builtin.base import Builtin, BuiltinContext
 from iii_actors.builtin.exec.patterns import Patterns
 from iii_actors.builtin.exec.pipeline import Pipeline
 from iii_actors.config.exec import ExecSettings
-from iii_actors.limits import EXEC_QUIET_MS, SETTINGS_LOOK_MS
+from iii_actors.limits import EXEC_QUIET_MS
+from iii_actors.watching import changes
 
 __all__ = ["Exec"]
 
@@ -46,24 +47,15 @@ class Exec(Builtin):
             self._pipeline.stop()
 
     def _watch(self, patterns: Patterns) -> None:
-        from watchfiles import watch  # noqa: PLC0415 - few want it
-
         folders = [folder for folder in patterns.folders if Path(folder).is_dir()]
         for folder in set(patterns.folders).difference(folders):
             logger.warning("%s: there is no folder %s to watch", self.id, folder)
         if not folders:
             return
         here = Path.cwd()
-        changes = watch(
-            *folders,
-            step=EXEC_QUIET_MS,
-            debounce=10 * EXEC_QUIET_MS,
-            rust_timeout=SETTINGS_LOOK_MS,
-            stop_event=self._stopping,
-        )
-        for changed in changes:
-            paths = [Path(os.path.relpath(path, here)).as_posix() for _, path in changed]
+        for changed in changes(folders, EXEC_QUIET_MS, self._stopping, deep=True):
+            paths = [Path(os.path.relpath(path, here)).as_posix() for path in changed]
             meant = next((path for path in paths if patterns.match(path)), None)
-            if meant is not None and self._pipeline is not None and not self._stopping.is_set():
+            if meant is not None and self._pipeline is not None:
                 logger.info("%s has changed: the commands begin anew", meant)
                 self._pipeline.restart()

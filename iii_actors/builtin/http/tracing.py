@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from iii_actors.builtin.base import is_builtin
 from iii_actors.builtin.http.table import Route
 from iii_actors.core.tracing import SERVER, Span, Tracer
 
 __all__ = ["begin", "end"]
 
-_BUILT_IN: Final = ("engine::", "state::", "stream::", "configuration::", "iii::", "iii-", "bridge.")
 _SERVER_ERROR: Final = 500
 
 
@@ -31,14 +31,13 @@ def end(span: Span, route: Route, scope: Mapping[str, Any], headers: Mapping[str
         return
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     function_id = route.trigger.function_id
-    internal = function_id == "publish" or function_id.startswith(_BUILT_IN)
     attributes = [
         ("http.request.method", route.method),
         ("http.route", f"/{route.path.removeprefix('/')}"),
         ("url.path", path),
         ("url.full", f"{scope['scheme']}://{headers.get('host', '')}{path}{'?' + query if query else ''}"),
         ("function_id", function_id),
-        ("iii.function.kind", "internal" if internal else "user"),
+        ("iii.function.kind", "internal" if is_builtin(function_id) else "user"),
     ]
     if query:
         attributes.append(("url.query", query))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
 from iii_actors.actor import Ref, launch
+from iii_actors.builtin.base import is_builtin
 from iii_actors.builtin.observability.alerts import AlertEvent, AlertsFound, Watched
 from iii_actors.builtin.observability.figures import EngineMetrics
 from iii_actors.builtin.observability.records import StoredMetric
@@ -23,16 +24,9 @@ from iii_actors.wire.codec import raw
 if TYPE_CHECKING:
     from iii_actors.builtin.observability.webhooks import Webhooks
 
-__all__ = ["AlertDesk", "is_builtin"]
+__all__ = ["AlertDesk"]
 
 logger = logging.getLogger(__name__)
-
-_BUILT_IN: Final = ("engine::", "state::", "stream::", "configuration::", "iii::", "iii-", "bridge.")
-
-
-def is_builtin(function_id: str) -> bool:
-    """Return whether a function is one of the engine's own (observability.md §4)."""
-    return function_id == "publish" or function_id.startswith(_BUILT_IN)
 
 
 class AlertDesk:

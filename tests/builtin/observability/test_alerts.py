@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from iii_actors.actor import launch
-from iii_actors.builtin.observability.alert_desk import is_builtin
+from iii_actors.builtin.base import is_builtin
 from iii_actors.builtin.observability.alerts import AlertEvent, Watched, engine_value
 from iii_actors.builtin.observability.figures import EngineMetrics, Invocations, Performance, Workers
 from iii_actors.builtin.observability.records import NumberPoint, StoredMetric
