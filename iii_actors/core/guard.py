@@ -103,13 +103,13 @@ class Guard:
         own_id = invocation_id()
         message = wire.InvokeFunction(function_id, own_id, data=data)
         invoke = Invoke(message, DEFAULT_NAMESPACE, own_id, self.gate, None, internal=True, context=word)
-        try:
-            self._core.functions.tell(invoke)
-        except ActorDeadError:
-            raise Gone from None
         timer = self._core.clock.call_later(wait_s, word.expire)
-        run_scheduled()
         try:
+            try:
+                self._core.functions.tell(invoke)
+            except ActorDeadError:
+                raise Gone from None
+            run_scheduled()
             while not word.spoken.wait(GONE_CHECK_S):
                 if is_gone():
                     raise Gone

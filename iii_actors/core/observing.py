@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, MailboxFull, Ref, ask, handles
+from iii_actors.core.spans import Attributes
 
 if TYPE_CHECKING:
     from iii_actors.core.tracing import Tracer
 
-__all__ = ["Attributes", "Noticed", "Observe", "Observed", "Observing", "ReadGauges", "TelemetryFrame"]
-
-Attributes = tuple[tuple[str, str], ...]
-"""Of a span: keys and values, in order."""
+__all__ = ["Noticed", "Observe", "Observed", "Observing", "ReadGauges", "TelemetryFrame"]
 
 
 class Noticed(NamedTuple):

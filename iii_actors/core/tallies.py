@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from iii_actors.core.messages import Forward
-from iii_actors.core.observing import Attributes
+from iii_actors.core.spans import Attributes
 from iii_actors.core.tracing import SERVER, Tracer
 from iii_actors.limits import TALLIED_CODES, TALLIED_FUNCTIONS
 from iii_actors.wire import messages as wire

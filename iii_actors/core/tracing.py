@@ -7,15 +7,17 @@ Context). A span is told to whoever records it once it has ended, and only if it
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 from pykka import ActorDeadError
 
+from iii_actors import __version__
 from iii_actors.actor import MailboxFull, Ref
 from iii_actors.clock import Clock
-from iii_actors.core.observing import Attributes
+from iii_actors.core.spans import Attributes, StoredSpan, exception_event, redacted
 from iii_actors.wire import messages as wire
 from iii_actors.wire.trace import baggage_entries, valid_traceparent
 
@@ -23,10 +25,12 @@ __all__ = [
     "CONSUMER",
     "INTERNAL",
     "PRODUCER",
+    "SCOPE",
     "SERVER",
-    "EngineSpan",
+    "EndedSpans",
     "Parent",
     "Span",
+    "SpansWait",
     "Tracer",
     "new_span_id",
     "new_trace_id",
@@ -41,6 +45,8 @@ CONSUMER: Final = "consumer"
 _random = random.Random(random.SystemRandom().getrandbits(64))  # noqa: S311 - ids of spans are no secrets
 _SAMPLED: Final = 1
 _NS: Final = 1_000_000_000
+SCOPE: Final = "iii"
+"""The instrumentation scope of the engine's own spans."""
 
 
 class Parent(NamedTuple):
@@ -49,24 +55,6 @@ class Parent(NamedTuple):
     trace_id: str
     span_id: str
     sampled: bool
-
-
-class EngineSpan(Struct, frozen=True, gc=False):
-    """To whoever records: a span has ended."""
-
-    name: str
-    kind: str
-    trace_id: str
-    span_id: str
-    parent_span_id: str | None
-    trace_state: str | None
-    start_ns: int
-    end_ns: int
-    attributes: Attributes
-    error: wire.ErrorBody | None = None
-    """Makes the span's status ``error``, and an event ``exception``."""
-    failed: bool = False
-    """The status is ``error`` without such an event: an HTTP response of 500 and above."""
 
 
 def new_trace_id() -> str:
@@ -91,70 +79,158 @@ def parent_of(traceparent: str | None) -> Parent | None:
     return Parent(text[3:35], text[36:52], bool(int(text[53:55], 16) & _SAMPLED))
 
 
-class Span:
-    """A span that has begun. Used by one thread at a time."""
+class Span(Struct, gc=False):
+    """A span that has begun, and, once it has ended, what is told to whoever records. Used by one thread at a time.
 
-    __slots__ = ("_parent", "_span_id", "_state", "_tracer", "baggage", "began", "kind", "name", "sampled", "trace_id")
+    It says what happened as it came: the record is made by :meth:`stored`, when somebody reads it.
+    """
 
-    def __init__(
-        self, tracer: Tracer, name: str, kind: str, parent: Parent | None, state: str | None, baggage: str | None
-    ) -> None:
-        self._tracer = tracer
-        self.name = name
-        self.kind = kind
-        self.trace_id = parent.trace_id if parent is not None else new_trace_id()
-        self._span_id = new_span_id()
-        self._parent = parent.span_id if parent is not None else None
-        self._state = state if parent is not None else None
-        self.baggage = baggage
-        self.sampled = tracer.sample(name, self.trace_id, parent.sampled if parent is not None else None)
-        self.began = tracer.monotonic()
+    tracer: Tracer
+    name: str
+    kind: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    trace_state: str | None
+    baggage: str | None
+    sampled: bool
+    began: float
+    """On the monotonic clock."""
+    end_ns: int = 0
+    lasted: float = 0.0
+    """Seconds."""
+    attributes: Attributes = ()
+    told: tuple[Any, ...] = ()
+    """What :attr:`describe` makes attributes of: texts, bytes and tuples."""
+    describe: Callable[[tuple[Any, ...]], Attributes] | None = None
+    error: wire.ErrorBody | None = None
+    failed: bool = False
 
     @property
     def traceparent(self) -> str:
         """What its children are told."""
-        return f"00-{self.trace_id}-{self._span_id}-{'01' if self.sampled else '00'}"
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
     def end(
-        self, attributes: Attributes = (), error: wire.ErrorBody | None = None, *, failed: bool = False, name: str = ""
+        self,
+        attributes: Attributes = (),
+        error: wire.ErrorBody | None = None,
+        *,
+        failed: bool = False,
+        told: tuple[Any, ...] = (),
+        describe: Callable[[tuple[Any, ...]], Attributes] | None = None,
     ) -> None:
-        """Have it recorded, if it is sampled; baggage entries join the attributes."""
-        if self.sampled:
-            tracer = self._tracer
-            end_ns, lasted = int(tracer.now() * _NS), tracer.monotonic() - self.began
-            if self.baggage:
-                attributes = (*attributes, *baggage_entries(self.baggage).items())
-            tracer.record(
-                EngineSpan(
-                    name or self.name,
-                    self.kind,
-                    self.trace_id,
-                    self._span_id,
-                    self._parent,
-                    self._state,
-                    end_ns - int(lasted * _NS),
-                    end_ns,
-                    attributes,
-                    error,
-                    failed,
-                )
-            )
+        """Have it recorded, if it is sampled; baggage entries join the attributes.
+
+        :param error: makes the status ``error``, and an event ``exception``.
+        :param failed: makes it ``error`` without such an event: an HTTP response of 500 and above.
+        :param told: texts, bytes and tuples of which ``describe`` will make more attributes, if anybody asks.
+        """
+        if not self.sampled:
+            return
+        tracer = self.tracer
+        self.end_ns, self.lasted = int(tracer.now() * _NS), tracer.monotonic() - self.began
+        self.attributes, self.error, self.failed = attributes, error, failed
+        self.told, self.describe = told, describe
+        tracer.record(self)
+
+    def stored(self) -> StoredSpan:
+        """Return what is kept of it, without the values of secrets."""
+        attributes, error = self.attributes, self.error
+        if self.describe is not None:
+            attributes += self.describe(self.told)
+        if self.baggage:
+            attributes = redacted((*attributes, *baggage_entries(self.baggage).items()))
+        return StoredSpan(
+            self.trace_id,
+            self.span_id,
+            self.parent_span_id,
+            self.name,
+            self.end_ns - int(self.lasted * _NS),
+            self.end_ns,
+            "error" if self.failed or error is not None else "ok",
+            attributes,
+            self.tracer.service_name,
+            () if error is None else (exception_event(error, self.end_ns),),
+            (),
+            None if error is None else error.message,
+            SCOPE,
+            __version__,
+            1,
+            self.trace_state,
+            kind=self.kind,
+        )
+
+
+class SpansWait(NamedTuple):
+    """To whoever records: there are spans to be taken; told once until they are."""
+
+
+class EndedSpans:
+    """Spans that have ended and wait for whoever records. Any thread adds, one takes.
+
+    They are not told one by one, as a message costs several times what adding here does, and every request pays it.
+
+    :param most: spans; what ends while so many wait is dropped and counted.
+    """
+
+    __slots__ = ("_most", "_waiting", "dropped", "known")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: deque[Span] = deque()
+        self.dropped = 0
+        self.known = False
+        """Whether it has been told that they wait."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, span: Span) -> bool:
+        """Add a span; True: somebody is to be told."""
+        if len(self._waiting) >= self._most:
+            self.dropped += 1
+            return False
+        self._waiting.append(span)
+        if self.known:
+            return False
+        self.known = True
+        return True
+
+    def take(self) -> list[Span]:
+        """Return all that wait."""
+        self.known = False  # first: what is added from now on is told again
+        take = self._waiting.popleft
+        return [take() for _ in range(len(self._waiting))]
 
 
 class Tracer:
     """Makes spans. Any thread; nothing waits.
 
-    :param sink: told each :class:`EngineSpan`.
+    :param ended: where spans go that have ended.
+    :param sink: told :class:`SpansWait`.
     :param sample: decides at the beginning of each span.
+    :param service_name: whose spans they are.
     :param builtins: also trace calls of built-in functions that come without a trace.
     """
 
-    def __init__(self, clock: Clock, sink: Ref, sample: Sample, *, builtins: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ended: EndedSpans,
+        sink: Ref,
+        sample: Sample,
+        *,
+        service_name: str = SCOPE,
+        builtins: bool = False,
+    ) -> None:
+        self.service_name = service_name
         self.now = clock.now
         self.monotonic = clock.monotonic
         self.sample = sample
         self.builtins = builtins
-        self._tell = sink.tell
+        self._add = ended.add
+        self._sink = sink
 
     def begin(
         self,
@@ -166,14 +242,23 @@ class Tracer:
         baggage: str | None = None,
     ) -> Span:
         """Begin a span: a child of ``traceparent`` if that is valid, else the root of a new trace."""
-        return Span(self, name, kind, parent_of(traceparent), tracestate, baggage)
+        parent = parent_of(traceparent) if traceparent else None
+        if parent is None:
+            digits = f"{_random.getrandbits(192):048x}"
+            trace_id = digits[16:]
+            sampled = self.sample(name, trace_id, None)
+            return Span(self, name, kind, trace_id, digits[:16], None, None, baggage, sampled, self.monotonic())
+        sampled = self.sample(name, parent.trace_id, parent.sampled)
+        ids = (parent.trace_id, new_span_id(), parent.span_id)
+        return Span(self, name, kind, *ids, tracestate, baggage, sampled, self.monotonic())
 
-    def record(self, span: EngineSpan) -> None:
+    def record(self, span: Span) -> None:
         """Pass on a span that has ended; when the engine stops, nobody takes it any more."""
-        try:
-            self._tell(span)
-        except (ActorDeadError, MailboxFull):
-            self.sample = _never
+        if self._add(span):
+            try:
+                self._sink.tell(SpansWait())
+            except (ActorDeadError, MailboxFull):
+                self.sample = _never
 
 
 def _never(_name: str, _trace_id: str, _parent: bool | None) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from iii_actors.actor import LightActor, handles
 from iii_actors.clock import ManualClock
-from iii_actors.core.tracing import SERVER, EngineSpan, Tracer, new_span_id, new_trace_id, parent_of
+from iii_actors.core.tracing import SERVER, EndedSpans, SpansWait, Tracer, new_span_id, new_trace_id, parent_of
 from iii_actors.wire.messages import ErrorBody
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -15,11 +15,16 @@ PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 class Sink(LightActor):
     def __init__(self):
         super().__init__()
-        self.spans = []
+        self.ended = EndedSpans(3)
+        self.told = 0
 
-    @handles(EngineSpan)
-    def take(self, span):
-        self.spans.append(span)
+    @handles(SpansWait)
+    def note(self, _):
+        self.told += 1
+
+    @property
+    def spans(self):
+        return [span.stored() for span in self.ended.take()]
 
 
 def always(name, trace_id, parent):
@@ -29,7 +34,7 @@ def always(name, trace_id, parent):
 @pytest.fixture
 def stage(start):
     sink, clock = Sink(), ManualClock()
-    return clock, sink, Tracer(clock, start(sink), always)
+    return clock, sink, Tracer(clock, sink.ended, start(sink), always, service_name="mine")
 
 
 @pytest.mark.parametrize(
@@ -53,25 +58,32 @@ def test_ids():
 
 def test_a_child(stage):
     clock, sink, tracer = stage
-    span = tracer.begin("n", SERVER, traceparent=PARENT, tracestate="x=y", baggage="k=a%20b;p,j")
+    span = tracer.begin("n", SERVER, traceparent=PARENT, tracestate="x=y", baggage="k=a%20b;p,j,Cookie=c")
     assert re.fullmatch(f"00-{'a' * 32}-[0-9a-f]{{16}}-01", span.traceparent)
     assert span.traceparent != PARENT
     clock.advance(0.25)
-    error = ErrorBody("c", "m")
+    error = ErrorBody("c", "m", "trace")
     span.end((("own", "1"),), error)
     (told,) = sink.spans
     assert (told.name, told.kind, told.trace_id, told.parent_span_id) == ("n", SERVER, "a" * 32, "b" * 16)
-    assert (told.trace_state, told.error, told.failed) == ("x=y", error, False)
-    assert told.attributes == (("own", "1"), ("k", "a b"))
-    assert told.end_ns - told.start_ns == 250_000_000
-    assert told.end_ns == int(clock.now() * 1_000_000_000)
+    assert (told.trace_state, told.status, told.status_description, told.service_name) == ("x=y", "error", "m", "mine")
+    assert told.attributes == (("own", "1"), ("k", "a b"), ("Cookie", "[REDACTED]"))
+    assert told.end_time_unix_nano - told.start_time_unix_nano == 250_000_000
+    assert told.end_time_unix_nano == int(clock.now() * 1_000_000_000)
+    (event,) = told.events
+    assert event.timestamp_unix_nano == told.end_time_unix_nano
+    assert event.attributes == (("exception.type", "c"), ("exception.message", "m"), ("exception.stacktrace", "trace"))
 
 
 def test_a_root_takes_no_state_along(stage):
     _, sink, tracer = stage
-    tracer.begin("n", traceparent="nonsense", tracestate="x=y").end(failed=True, name="other")
+    span = tracer.begin("n", traceparent="nonsense", tracestate="x=y")
+    assert re.fullmatch(f"00-{span.trace_id}-[0-9a-f]{{16}}-01", span.traceparent)
+    assert re.fullmatch("[0-9a-f]{32}", span.trace_id)
+    span.end(failed=True)
     (told,) = sink.spans
-    assert (told.parent_span_id, told.trace_state, told.failed, told.name) == (None, None, True, "other")
+    assert (told.parent_span_id, told.trace_state, told.status, told.name) == (None, None, "error", "n")
+    assert (told.status_description, told.events) == (None, ())
 
 
 def test_what_is_not_sampled_is_told_to_children_and_not_recorded(stage):
@@ -90,3 +102,22 @@ def test_when_nobody_records_any_more(stage):
     sink.actor_ref.stop()
     tracer.begin("n").end()
     assert not tracer.begin("n").sampled
+
+
+def test_that_spans_wait_is_said_once_until_they_are_taken(stage):
+    _, sink, tracer = stage
+    tracer.begin("a").end()
+    tracer.begin("b").end()
+    assert sink.told == 1
+    assert [one.name for one in sink.spans] == ["a", "b"]
+    tracer.begin("c").end()
+    assert sink.told == 2
+
+
+def test_what_does_not_fit_is_dropped_and_counted(stage):
+    _, sink, tracer = stage
+    for name in "abcd":
+        tracer.begin(name).end()
+    assert (sink.ended.dropped, [one.name for one in sink.spans]) == (1, ["a", "b", "c"])
+    tracer.begin("e").end()
+    assert [one.name for one in sink.spans] == ["e"], "there is room again"

@@ -112,9 +112,15 @@ class BindCalls:
             wish.metadata if wire.present(wish.metadata) else wire.ABSENT,
             trigger_namespace=wish.trigger_namespace,
         )
-        if not bind(self._core, RegisterTrigger(definition, DEFAULT_NAMESPACE, None, ack_to=self._desk)):
-            return Registered(trigger_id)
         timer = self._core.clock.call_later(PROVIDER_ACK_WAIT_S, lambda: self._silent(trigger_id))
+        asked = False
+        try:
+            asked = bind(self._core, RegisterTrigger(definition, DEFAULT_NAMESPACE, None, ack_to=self._desk))
+        finally:
+            if not asked:
+                timer.cancel()
+        if not asked:
+            return Registered(trigger_id)
         self._waiting[trigger_id] = (call, timer)
         return DEFERRED
 

@@ -115,7 +115,7 @@ class Exchange:
             front.exchanges.discard(self)
             if self._span is not None:
                 status = answer.status if answer is not None else None
-                tracing.end(self._span, self._route, self._sender.scope, self._headers, status)
+                tracing.end(self._span, self._route.traced, self._sender.scope, self._headers, status)
 
     async def _outcome_of_all(self) -> Reply | Stream | None:
         """Return what decides the response; None: nobody is there for it any more."""
@@ -144,7 +144,7 @@ class Exchange:
         tracer = front.observing.tracer
         if tracer is not None:
             self._headers = headers
-            self._span = tracing.begin(tracer, route, headers)
+            self._span = tracing.begin(tracer, route.traced, headers)
             traceparent = self._span.traceparent
         if front.places.enter(self):
             self._admitted = True

@@ -10,6 +10,7 @@ import msgspec
 from iii_actors.actor import LightActor, handles
 from iii_actors.builtin.http.paths import parse
 from iii_actors.builtin.http.table import METHODS, Route, Table
+from iii_actors.builtin.http.tracing import traced
 from iii_actors.core.messages import AcknowledgeTrigger, BindTrigger, UnbindTrigger
 from iii_actors.core.outcome import wire_error
 from iii_actors.core.triggers import Trigger
@@ -54,6 +55,7 @@ def route_of(trigger: Trigger) -> Route:
         condition if isinstance(condition, str) else None,
         tuple(one for one in named if isinstance(one, str)) if isinstance(named, list) else (),
         _encode(told)[1:-1],
+        traced(method, path, trigger.function_id),
     )
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from iii_actors.builtin.http.paths import PARAMETER, REST, Path
+from iii_actors.builtin.http.tracing import Traced
 from iii_actors.core.triggers import Trigger
 
 __all__ = ["METHODS", "Match", "Place", "Route", "Table"]
@@ -38,6 +39,8 @@ class Route(NamedTuple):
     """Ids of the functions asked first (http.md §6)."""
     described: bytes
     """``"path":...,"trigger":...`` of every payload, as JSON text."""
+    traced: Traced
+    """What the spans of all its requests have in common."""
 
     @property
     def title(self) -> str:

@@ -27,7 +27,6 @@ from iii_actors.builtin.observability.metric_store import MetricStore
 from iii_actors.builtin.observability.records import (
     StoredLog,
     StoredMetric,
-    StoredSpan,
     size_of_log,
     size_of_metric,
     size_of_span,
@@ -39,7 +38,8 @@ from iii_actors.config.observability import ObservabilitySettings
 from iii_actors.core.messages import Forward
 from iii_actors.core.observing import TelemetryFrame
 from iii_actors.core.refs import Core
-from iii_actors.core.tracing import EngineSpan
+from iii_actors.core.spans import StoredSpan
+from iii_actors.core.tracing import Span
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import TriggerRegistrationFailed
 from iii_actors.limits import (
@@ -214,16 +214,21 @@ class Archive(Desk):
         except ActorDeadError:
             return
         spans: list[StoredSpan] = []
+        as_they_come = not self._trace_bindings.bound and self.exports.spans is None
         for item in taken.items:
             try:
-                self._keep(item, spans)
+                if as_they_come and type(item) is Span and item.error is None and not item.baggage:
+                    if self.spans is not None and not self.spans.put(item, TELEMETRY_RECORD_BYTES):
+                        self.drop("too_large")
+                else:
+                    self._keep(item, spans)
             except Exception:
                 logger.exception("A record could not be kept")
         self._keep_spans(spans)
 
     def _keep(self, item: Item, spans: list[StoredSpan]) -> None:
-        if isinstance(item, EngineSpan):
-            spans.append(self.records.span(item))
+        if isinstance(item, Span):
+            spans.append(item.stored())
         elif isinstance(item, Happened):
             span = self.records.discovery(item)
             if span is not None:
@@ -283,21 +288,24 @@ class Archive(Desk):
     def _keep_spans(self, spans: Iterable[StoredSpan], *, tell: bool = True) -> None:
         """Keep and export spans; bindings are not told of those of discovery, which come of binding itself."""
         now = self.core.clock.monotonic()
+        store, bindings, export = self.spans, self._trace_bindings, self.exports.spans
+        noting = tell and bindings.bound
         kept = []
         for span in spans:
             size = size_of_span(span)
             if size > TELEMETRY_RECORD_BYTES:
                 self.drop("too_large")
                 continue
-            kept.append(span)
-            if self.spans is not None:
-                self.spans.add(span, now, size)
-            if tell:
-                self._trace_bindings.note(span)
-        if self._trace_bindings.noted and "traces" not in self._timers:
+            if store is not None:
+                store.add(span, now, size)
+            if noting:
+                bindings.note(span)
+            if export is not None and not span.pending:
+                kept.append(span)
+        if bindings.noted and "traces" not in self._timers:
             self._later("traces", TRACE_TRIGGER_MS / 1000, _TellTraces())
-        if self.exports.spans is not None:
-            self.exports.spans([span for span in kept if not span.pending])
+        if export is not None:
+            export(kept)
 
     def _keep_logs(self, logs: Iterable[StoredLog]) -> None:
         for log in logs:

@@ -10,9 +10,10 @@ from msgspec import Struct
 from pykka import ActorDeadError
 
 from iii_actors.builtin.calls import fire
-from iii_actors.builtin.observability.records import StoredLog, StoredSpan
+from iii_actors.builtin.observability.records import StoredLog
 from iii_actors.builtin.observability.traces import is_internal
 from iii_actors.core.refs import Core
+from iii_actors.core.spans import StoredSpan
 from iii_actors.core.tallies import UNTRACED
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import TriggerRegistrationFailed
@@ -129,6 +130,11 @@ class TraceBindings(_Bindings):
         self._noted: dict[str, set[str]] = {}
 
     @property
+    def bound(self) -> bool:
+        """Whether anybody is to be told."""
+        return bool(self._bound)
+
+    @property
     def noted(self) -> bool:
         """Whether there is something to tell."""
         return bool(self._noted)
@@ -143,7 +149,7 @@ class TraceBindings(_Bindings):
 
     def note(self, span: StoredSpan) -> None:
         """Remember a span's trace for the bindings that want it."""
-        if not self._bound or span.trace_id is None or self._is_own(span):
+        if span.trace_id is None or self._is_own(span):
             return
         for trigger_id, (_, config) in self._bound.items():
             if config.service_name in (None, span.service_name) and config.status in (None, span.status):

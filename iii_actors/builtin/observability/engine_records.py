@@ -8,15 +8,15 @@ from typing import Any, Final, NamedTuple
 
 from iii_actors import __version__
 from iii_actors.builtin.observability.intake import Happened, LineLogged
-from iii_actors.builtin.observability.records import Pairs, SpanEvent, StoredLog, StoredSpan, redacted
+from iii_actors.builtin.observability.records import StoredLog
 from iii_actors.config.observability import ObservabilitySettings
-from iii_actors.core.tracing import INTERNAL, EngineSpan, new_span_id, new_trace_id, parent_of
+from iii_actors.core.spans import Attributes, StoredSpan, exception_event
+from iii_actors.core.tracing import INTERNAL, SCOPE, new_span_id, new_trace_id, parent_of
 from iii_actors.wire.messages import ErrorBody
 
 __all__ = ["SEVERITIES", "EngineRecords", "without_ansi"]
 
 _NS: Final = 1_000_000_000
-_SCOPE: Final = "iii"
 _LINES: Final = "tracing"
 """The scope of the engine's own log lines, as the protocol calls it."""
 _UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII).fullmatch
@@ -52,20 +52,6 @@ class EngineRecords:
         if settings.service_namespace is not None:
             self.resource["service.namespace"] = settings.service_namespace
 
-    def span(self, span: EngineSpan) -> StoredSpan:
-        """Return one of the engine's own spans."""
-        failed = span.failed or span.error is not None
-        return self._span(
-            _Place(span.trace_id, span.span_id, span.parent_span_id),
-            span.name,
-            span.kind,
-            (span.start_ns, span.end_ns),
-            redacted(span.attributes),
-            error=span.error,
-            failed=failed,
-            trace_state=span.trace_state,
-        )
-
     def discovery(self, happened: Happened) -> StoredSpan | None:
         """Return the span of a change among workers, functions and triggers; None for the engine's own built-ins.
 
@@ -87,42 +73,26 @@ class EngineRecords:
             connecting = noticed.operation == CONNECT
             place = _Place(trace_id, root, None) if connecting else _Place(trace_id, new_span_id(), root)
         end_ns = int(at * _NS)
-        attributes: Pairs = (("iii.function.kind", "internal"), *noticed.attributes)
+        attributes: Attributes = (("iii.function.kind", "internal"), *noticed.attributes)
         if worker_id is not None:
             attributes += (("iii.worker.id", worker_id),)
         error = ErrorBody(noticed.error, f"{noticed.operation}: {noticed.subject}") if noticed.error else None
         name = f"{noticed.operation} {noticed.subject}" if noticed.subject != worker_id else noticed.operation
-        times = (end_ns - int(noticed.lasted_s * _NS), end_ns)
-        return self._span(place, name, INTERNAL, times, attributes, error=error, failed=error is not None)
-
-    def _span(
-        self,
-        place: _Place,
-        name: str,
-        kind: str,
-        times: tuple[int, int],
-        attributes: Pairs,
-        *,
-        error: ErrorBody | None,
-        failed: bool,
-        trace_state: str | None = None,
-    ) -> StoredSpan:
-        events = (_exception(error, times[1]),) if error is not None else ()
         return StoredSpan(
             *place,
             name,
-            *times,
-            "error" if failed else "ok",
+            end_ns - int(noticed.lasted_s * _NS),
+            end_ns,
+            "error" if error is not None else "ok",
             attributes,
             self.service_name,
-            events,
+            (exception_event(error, end_ns),) if error is not None else (),
             (),
             error.message if error is not None else None,
-            _SCOPE,
+            SCOPE,
             __version__,
             1,
-            trace_state,
-            kind=kind,
+            kind=INTERNAL,
         )
 
     def worker_line(
@@ -141,7 +111,7 @@ class EngineRecords:
             trace[1],
             self.resource,
             service_name,
-            _SCOPE,
+            SCOPE,
             __version__,
         )
 
@@ -163,10 +133,3 @@ class EngineRecords:
             _LINES,
             __version__,
         )
-
-
-def _exception(error: ErrorBody, at_ns: int) -> SpanEvent:
-    attributes: Pairs = (("exception.type", error.code), ("exception.message", error.message))
-    if error.stacktrace is not None:
-        attributes += (("exception.stacktrace", error.stacktrace),)
-    return SpanEvent("exception", at_ns, attributes)

@@ -10,9 +10,9 @@ from pykka import ActorDeadError
 
 from iii_actors.actor import Ref, ask
 from iii_actors.builtin.observability.intake import ReadIntake, Taken
-from iii_actors.builtin.observability.records import StoredSpan
 from iii_actors.core.queries import CountWorkers, WorkersCounted
 from iii_actors.core.refs import Core
+from iii_actors.core.spans import StoredSpan
 from iii_actors.core.tallies import DURATION_BOUNDS_S, FunctionTally, ReadTallies, TalliesRead
 
 __all__ = [

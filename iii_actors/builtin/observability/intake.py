@@ -14,7 +14,7 @@ from pykka import ActorDeadError
 from iii_actors.actor import LightActor, MailboxFull, Ref, handles
 from iii_actors.clock import Clock, Timer
 from iii_actors.core.observing import Noticed, TelemetryFrame
-from iii_actors.core.tracing import EngineSpan
+from iii_actors.core.tracing import EndedSpans, Span, SpansWait
 from iii_actors.limits import DISCOVERY_SPANS_PER_S, INTAKE_BATCH, INTAKE_BYTES, INTAKE_DELAY_MS, INTAKE_ITEMS
 
 __all__ = ["Happened", "Intake", "Item", "LineLogged", "ReadIntake", "Ready", "Take", "Taken"]
@@ -45,7 +45,7 @@ class Happened(NamedTuple):
     noticed: Noticed
 
 
-Item = EngineSpan | Happened | LineLogged | TelemetryFrame
+Item = Span | Happened | LineLogged | TelemetryFrame
 
 
 class Ready(NamedTuple):
@@ -74,13 +74,15 @@ class Intake(LightActor):
     """Gathers what happens and gives it to the archive.
 
     :param archive: told :class:`Ready`.
+    :param ended: the engine's spans, which come this way.
     :param discovery: make spans of discovery too; misses are counted in any case.
     """
 
-    def __init__(self, clock: Clock, archive: Ref, *, discovery: bool) -> None:
+    def __init__(self, clock: Clock, archive: Ref, ended: EndedSpans, *, discovery: bool) -> None:
         super().__init__()
         self._clock = clock
         self._archive = archive
+        self._ended = ended
         self._discovery = discovery
         self._items: list[Item] = []
         self._bytes = 0
@@ -91,13 +93,8 @@ class Intake(LightActor):
         self._second = -1
         self._in_second = 0
 
-    @handles(EngineSpan)
-    def span(self, span: EngineSpan) -> None:
-        items = self._items
-        if len(items) >= INTAKE_ITEMS:
-            self._drop("spans")
-            return
-        items.append(span)
+    @handles(SpansWait)
+    def spans_wait(self, _: SpansWait) -> None:
         self._wait()
 
     @handles(Noticed)
@@ -138,23 +135,28 @@ class Intake(LightActor):
     @handles(Take)
     def take(self, _: Take) -> Taken:
         items, self._items = self._items, []
+        items += self._ended.take()
         self._bytes = 0
         self._called = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return Taken(items, dict(self._dropped), self._misses)
+        return Taken(items, self._all_dropped(), self._misses)
 
     @handles(ReadIntake)
     def read(self, _: ReadIntake) -> Taken:
-        return Taken([], dict(self._dropped), self._misses)
+        return Taken([], self._all_dropped(), self._misses)
 
     @handles(Ready)
     def due(self, _: Ready) -> None:
         """The time that spans wait is over."""
         self._timer = None
-        if self._items:
+        if self._items or self._ended:
             self._call()
+
+    def _all_dropped(self) -> dict[str, int]:
+        spans = self._ended.dropped
+        return {**self._dropped, "spans": spans} if spans else dict(self._dropped)
 
     def _drop(self, kind: str) -> None:
         self._dropped[kind] = self._dropped.get(kind, 0) + 1

@@ -16,14 +16,10 @@ from iii_actors.builtin.observability.otlp_types import plain
 from iii_actors.builtin.observability.records import (
     HistogramPoint,
     NumberPoint,
-    Pairs,
-    SpanEvent,
-    SpanLink,
     StoredLog,
     StoredMetric,
-    StoredSpan,
-    redacted,
 )
+from iii_actors.core.spans import Attributes, SpanEvent, SpanLink, StoredSpan, redacted
 
 __all__ = ["LOGS", "METRICS", "TRACES", "Malformed", "read_logs", "read_metrics", "read_spans"]
 
@@ -130,7 +126,7 @@ def _text(value: otlp.AnyValue | None) -> str:
     return str(found)
 
 
-def _pairs(attributes: list[otlp.KeyValue] | None) -> Pairs:
+def _pairs(attributes: list[otlp.KeyValue] | None) -> Attributes:
     return tuple((one.key, _text(one.value)) for one in attributes or ())
 
 

@@ -28,8 +28,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from iii_actors import __version__
 from iii_actors.builtin.observability.exporting import Backend, Complaint, Exporter
 from iii_actors.builtin.observability.figures import EngineFigures
-from iii_actors.builtin.observability.records import Pairs, StoredLog, StoredSpan
+from iii_actors.builtin.observability.records import StoredLog
 from iii_actors.config.observability import ObservabilitySettings
+from iii_actors.core.spans import Attributes, StoredSpan
 from iii_actors.limits import CLOSE_WAIT_S, EXPORT_METRICS_MS, EXPORT_TIMEOUT_S
 
 __all__ = ["Export", "log_record", "readable_span"]
@@ -202,7 +203,7 @@ def _context(
     )
 
 
-def _attributes(pairs: Pairs) -> dict[str, str]:
+def _attributes(pairs: Attributes) -> dict[str, str]:
     return dict(pairs)
 
 

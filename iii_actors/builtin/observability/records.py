@@ -6,110 +6,25 @@ takes, in bytes, from the texts it holds.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from iii_actors.core.spans import Attributes, StoredSpan
+from iii_actors.core.tracing import Span
+
 __all__ = [
-    "REDACTED",
-    "SECRETS",
     "HistogramPoint",
     "NumberPoint",
-    "Pairs",
-    "SpanEvent",
-    "SpanLink",
     "StoredLog",
     "StoredMetric",
-    "StoredSpan",
-    "redacted",
+    "size_of_ended",
     "size_of_log",
     "size_of_metric",
     "size_of_span",
 ]
-
-Pairs = tuple[tuple[str, str], ...]
-"""Attributes of spans and metrics: keys and values, in order, all texts.
-
-Tuples, and structs that Python's collector of cycles does not look at: it would look through a million spans in vain.
-"""
-
-REDACTED: Final = "[REDACTED]"
-SECRETS: Final = frozenset(
-    {
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "x-api-key",
-        "api-key",
-        "api_key",
-        "access_token",
-        "refresh_token",
-        "password",
-        "secret",
-        "credential",
-    }
-)
-"""Keys, in lower case, whose values are never kept (§2)."""
-
-
-def redacted(attributes: Pairs) -> Pairs:
-    """Return attributes without the values of secrets."""
-    if any(key.lower() in SECRETS for key, _ in attributes):
-        return tuple((key, REDACTED if key.lower() in SECRETS else value) for key, value in attributes)
-    return attributes
-
-
-class SpanEvent(Struct, frozen=True, gc=False):
-    """Something that happened while a span lasted."""
-
-    name: str
-    timestamp_unix_nano: int
-    attributes: Pairs
-
-
-class SpanLink(Struct, frozen=True, gc=False):
-    """A span that a span points to."""
-
-    trace_id: str | None
-    span_id: str | None
-    trace_state: str | None
-    attributes: Pairs
-
-
-class StoredSpan(Struct, frozen=True, omit_defaults=True, gc=False):
-    """A span; the end is 0 while it is pending."""
-
-    trace_id: str | None
-    span_id: str | None
-    parent_span_id: str | None
-    name: str
-    start_time_unix_nano: int
-    end_time_unix_nano: int
-    status: str
-    """``unset``, ``ok`` or ``error``."""
-    attributes: Pairs
-    service_name: str
-    events: tuple[SpanEvent, ...]
-    links: tuple[SpanLink, ...]
-    status_description: str | None = None
-    instrumentation_scope_name: str | None = None
-    instrumentation_scope_version: str | None = None
-    flags: int | None = None
-    trace_state: str | None = None
-    pending: bool = False
-    kind: str = ""
-    """``internal``, ``server``, ``client``, ``producer``, ``consumer``; left out if the sender did not say."""
-
-    @property
-    def duration_ms(self) -> float:
-        """Milliseconds; 0 while it is pending."""
-        return max(0, self.end_time_unix_nano - self.start_time_unix_nano) / 1e6 if self.end_time_unix_nano else 0.0
-
-    def attribute(self, key: str) -> str | None:
-        """Return the value of one attribute; the last of several."""
-        return next((value for name, value in reversed(self.attributes) if name == key), None)
 
 
 class StoredLog(Struct, frozen=True, omit_defaults=True):
@@ -137,7 +52,7 @@ class NumberPoint(Struct, frozen=True, gc=False):
     """One value of a gauge or counter."""
 
     value: float
-    attributes: Pairs
+    attributes: Attributes
     timestamp_unix_nano: int
 
 
@@ -150,7 +65,7 @@ class HistogramPoint(Struct, frozen=True, gc=False):
     explicit_bounds: tuple[float, ...]
     min: float | None
     max: float | None
-    attributes: Pairs
+    attributes: Attributes
     timestamp_unix_nano: int
 
 
@@ -177,16 +92,26 @@ _ITEM: Final = 150
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _pairs(attributes: Pairs) -> int:
-    return sum(_ITEM + len(key) + len(value) for key, value in attributes)
+def _pairs(attributes: Attributes) -> int:
+    return _ITEM * len(attributes) + sum(map(len, chain.from_iterable(attributes)))
 
 
 def size_of_span(span: StoredSpan) -> int:
     """Return a span's size."""
     size = _OBJECT + len(span.name) + len(span.service_name) + len(span.status_description or "")
     size += len(span.trace_state or "") + len(span.trace_id or "") + len(span.span_id or "") + _pairs(span.attributes)
-    size += sum(_ITEM + len(event.name) + _pairs(event.attributes) for event in span.events)
-    return size + sum(_ITEM + len(link.trace_state or "") + _pairs(link.attributes) for link in span.links)
+    if span.events:
+        size += sum(_ITEM + len(event.name) + _pairs(event.attributes) for event in span.events)
+    if span.links:
+        size += sum(_ITEM + len(link.trace_state or "") + _pairs(link.attributes) for link in span.links)
+    return size
+
+
+def size_of_ended(span: Span) -> int:
+    """Return the size of one of the engine's own spans before it is made into a record."""
+    told = span.told
+    size = _OBJECT + len(span.name) + _pairs(span.attributes)
+    return size + _ITEM * len(told) + sum(map(len, told)) if told else size
 
 
 def size_of_log(log: StoredLog) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 
-from iii_actors.builtin.observability.records import StoredSpan, size_of_span
+from iii_actors.builtin.observability.records import size_of_ended, size_of_span
+from iii_actors.core.spans import StoredSpan
+from iii_actors.core.tracing import Span
 from iii_actors.limits import SPAN_STORE_BYTES
 
 __all__ = ["SpanStore"]
@@ -17,6 +19,8 @@ Key = tuple[str, str]
 
 class SpanStore:
     """Spans in the order in which they first came; past the limits the oldest go.
+
+    The engine's own are kept as they come, and made into records when somebody looks: most are never looked at.
 
     :param most: spans.
     :param most_bytes: of memory, estimated.
@@ -29,6 +33,9 @@ class SpanStore:
         self._traces: dict[str, dict[str, StoredSpan]] = {}
         self._pending: dict[Key, float] = {}
         """When they came, on the monotonic clock; in that order."""
+        self._ended: deque[Span] = deque()
+        """Newer than all others; with the size of each beside it."""
+        self._sizes: deque[int] = deque()
         self._nameless = itertools.count()
         self.bytes = 0
         """Their memory, estimated."""
@@ -36,16 +43,39 @@ class SpanStore:
         """How many had to go before their time."""
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._spans) + len(self._ended)
 
     def __iter__(self) -> Iterator[StoredSpan]:
+        self._settle()
         return (span for span, _ in self._spans.values())
+
+    def put(self, span: Span, most_bytes: int) -> bool:
+        """Keep one of the engine's own spans as it came; False: its size is above ``most_bytes``."""
+        size = size_of_ended(span)
+        if size > most_bytes:
+            return False
+        self._ended.append(span)
+        self._sizes.append(size)
+        self.bytes += size
+        if self.bytes > self._most_bytes or len(self._spans) + len(self._ended) > self.most:
+            self.trim()
+        return True
+
+    def _settle(self) -> None:
+        """Make records of what was kept as it came."""
+        ended = self._ended
+        while ended:
+            self.bytes -= self._sizes.popleft()
+            span = ended.popleft().stored()
+            self._keep((span.trace_id or "", span.span_id or ""), span, size_of_span(span))
+        self.trim()
 
     def add(self, span: StoredSpan, now: float, size: int | None = None) -> None:
         """Keep a span; one of the same trace and id is replaced in its place, unless this one is only its beginning.
 
         :param size: of the span, if it has been estimated already.
         """
+        self._settle()
         if span.trace_id is None or span.span_id is None:
             key = (span.trace_id or "", f"#{next(self._nameless)}")
         else:
@@ -53,21 +83,29 @@ class SpanStore:
         old = self._spans.get(key)
         if old is not None and span.pending and not old[0].pending:
             return
-        size = size_of_span(span) if size is None else size
-        self.bytes += size - (old[1] if old is not None else 0)
-        self._spans[key] = (span, size)
-        self._traces.setdefault(key[0], {})[key[1]] = span
+        if old is not None:
+            self.bytes -= old[1]
+        self._keep(key, span, size_of_span(span) if size is None else size)
         if span.pending:
             self._pending.setdefault(key, now)
         else:
             self._pending.pop(key, None)
         self.trim()
 
+    def _keep(self, key: Key, span: StoredSpan, size: int) -> None:
+        self.bytes += size
+        self._spans[key] = (span, size)
+        self._traces.setdefault(key[0], {})[key[1]] = span
+
     def trim(self) -> None:
         """Let the oldest go until the limits are kept."""
-        while len(self._spans) > self.most or (self.bytes > self._most_bytes and self._spans):
-            key, (_, size) = self._spans.popitem(last=False)
-            self._dropped(key, size)
+        while len(self) > self.most or (self.bytes > self._most_bytes and len(self)):
+            if self._spans:
+                key, (_, size) = self._spans.popitem(last=False)
+                self._dropped(key, size)
+            else:
+                self._ended.popleft()
+                self.bytes -= self._sizes.popleft()
             self.evicted += 1
 
     def drop_pending(self, before: float) -> None:
@@ -88,18 +126,23 @@ class SpanStore:
 
     def clear(self) -> None:
         self._spans.clear()
+        self._ended.clear()
+        self._sizes.clear()
         self._traces.clear()
         self._pending.clear()
         self.bytes = 0
 
     def trace(self, trace_id: str) -> list[StoredSpan]:
         """Return a trace's spans, as they came."""
+        self._settle()
         return list(self._traces.get(trace_id, {}).values())
 
     def traces(self) -> Iterable[tuple[str, Iterable[StoredSpan]]]:
         """Return every trace's id and spans."""
+        self._settle()
         return ((trace_id, spans.values()) for trace_id, spans in self._traces.items())
 
     def is_root(self, span: StoredSpan) -> bool:
         """Return whether a span has no parent, or none that is kept."""
+        self._settle()
         return span.parent_span_id is None or span.parent_span_id not in self._traces.get(span.trace_id or "", {})

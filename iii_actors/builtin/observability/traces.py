@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from iii_actors.builtin.observability.records import StoredSpan
 from iii_actors.builtin.observability.span_store import SpanStore
 from iii_actors.builtin.observability.wildcards import fits
+from iii_actors.core.spans import StoredSpan
 from iii_actors.limits import TRACE_PAGE, TREE_DEPTH, TREE_SPANS
 
 __all__ = [

@@ -30,9 +30,9 @@ from iii_actors.config.observability import ObservabilitySettings, PrometheusSet
 from iii_actors.config.settings import Settings
 from iii_actors.core.observing import Observe
 from iii_actors.core.tallies import Count
-from iii_actors.core.tracing import Tracer
+from iii_actors.core.tracing import EndedSpans, Tracer
 from iii_actors.errors import ConfigError
-from iii_actors.limits import CLOSE_WAIT_S
+from iii_actors.limits import CLOSE_WAIT_S, INTAKE_ITEMS
 
 if TYPE_CHECKING:
     from iii_actors.builtin.observability.otlp_export import Export
@@ -91,7 +91,8 @@ class Observability(Builtin):
             exports = Exports(spans.offer if spans else None, logs.offer if logs else None, export.dropped)
         archive = Archive(core, settings, self.id, gauges, exports)
         self._archive = self._run(archive)
-        intake = self._intake = self._run(Intake(core.clock, self._archive, discovery=settings.enabled))
+        ended = EndedSpans(INTAKE_ITEMS)
+        intake = self._intake = self._run(Intake(core.clock, self._archive, ended, discovery=settings.enabled))
         self._refs.append(gauges)
         archive.intake = intake
         for offer in archive.offers:
@@ -104,15 +105,22 @@ class Observability(Builtin):
         if settings.prometheus is not None:
             self._prometheus = self._metrics_port(settings.prometheus, archive)
         if settings.enabled:
-            self._look_on(intake, gauges)
+            self._look_on(ended, intake, gauges)
             self.register_trigger_type(self._archive, LOG, _LOG, schema_of(LogConfig), schema_of(LogEvent))
             self.register_trigger_type(self._archive, TRACE, _TRACE, schema_of(TraceConfig), schema_of(TraceEvent))
 
-    def _look_on(self, intake: Ref, gauges: Ref) -> None:
+    def _look_on(self, ended: EndedSpans, intake: Ref, gauges: Ref) -> None:
         """Have everything told to the intake."""
         core, observing = self.core, self.core.observing
         builtins = os.environ.get(_TRACE_BUILTINS) == "1"
-        tracer = Tracer(core.clock, intake, Sampler(self.settings, core.clock.monotonic), builtins=builtins)
+        tracer = Tracer(
+            core.clock,
+            ended,
+            intake,
+            Sampler(self.settings, core.clock.monotonic),
+            service_name=self.settings.service_name,
+            builtins=builtins,
+        )
         observing.intake, observing.gauges, observing.tracer = intake, gauges, tracer
         ask(core.invocations, Count(core.clock.monotonic, tracer, calls=self.settings.metrics_enabled))
         for registry in (core.functions, core.workers, core.triggers):
@@ -161,6 +169,7 @@ class Observability(Builtin):
         self.settings = settings.model_copy(update={name: getattr(self.settings, name) for name in _FIXED})
         tracer = self.core.observing.tracer
         if tracer is not None:
+            tracer.service_name = self.settings.service_name
             tracer.sample = Sampler(self.settings, self.core.clock.monotonic)
         if self._capture is not None:
             self._capture.follow(settings.level)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from iii_actors.builtin.http.paths import PARAMETER, REST, parse
 from iii_actors.builtin.http.table import Route, Table
+from iii_actors.builtin.http.tracing import traced
 from tests.support.records import trigger
 
 _numbers = itertools.count()
@@ -16,7 +17,7 @@ _numbers = itertools.count()
 
 def route(path, method="GET"):
     parsed = parse(path, path)
-    return Route(trigger(f"t{next(_numbers)}", "http"), method, path, parsed, None, (), b"")
+    return Route(trigger(f"t{next(_numbers)}", "http"), method, path, parsed, None, (), b"", traced(method, path, "f"))
 
 
 def table_of(*paths):

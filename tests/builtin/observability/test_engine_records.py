@@ -11,26 +11,10 @@ from iii_actors.builtin.observability.engine_records import EngineRecords, witho
 from iii_actors.builtin.observability.intake import Happened, LineLogged
 from iii_actors.config.observability import ObservabilitySettings
 from iii_actors.core.observing import Noticed
-from iii_actors.core.tracing import EngineSpan
-from iii_actors.wire.messages import ErrorBody
 from tests.support.probe import Probe
 
 RECORDS = EngineRecords(ObservabilitySettings(service_name="mine"))
 WORKER = "0af76519-16cd-43dd-8448-eb211c80319c"
-
-
-def test_a_span():
-    error = ErrorBody("c", "m", "trace")
-    span = RECORDS.span(EngineSpan("n", "server", "t", "s", "p", "x=y", 1, 2, (("Cookie", "a"), ("k", "v")), error))
-    assert (span.status, span.status_description, span.service_name, span.kind) == ("error", "m", "mine", "server")
-    assert span.attributes == (("Cookie", "[REDACTED]"), ("k", "v"))
-    assert span.events[0].attributes == (
-        ("exception.type", "c"),
-        ("exception.message", "m"),
-        ("exception.stacktrace", "trace"),
-    )
-    plain = RECORDS.span(EngineSpan("n", "server", "t", "s", None, None, 1, 2, (), failed=True))
-    assert (plain.status, plain.status_description, plain.events) == ("error", None, ())
 
 
 def test_the_spans_of_a_connection_are_one_trace():
