@@ -87,7 +87,9 @@ class Functions(Observed):
 
     def _missing(self, invoke: Invoke) -> None:
         function_id = invoke.call.function_id
-        if self._observer is not None:
+        if self._lookout is not None:
+            self._lookout.misses += 1
+        if self._looked_on():
             caller = invoke.caller.worker_id if invoke.caller is not None else None
             where = (("function_id", function_id), ("iii.namespace", invoke.namespace))
             missed = FunctionNotFound.code
@@ -111,7 +113,7 @@ class Functions(Observed):
     @handles(RegisterFunction)
     def register(self, request: RegisterFunction) -> wire.RegistrationRejected | None:
         rejected = self._register(request)
-        if self._observer is not None:
+        if self._looked_on():
             code = rejected.code if rejected is not None else None
             self._tell_of("register function", request.namespace, request.definition.id, request.target.worker_id, code)
         return rejected
@@ -165,7 +167,7 @@ class Functions(Observed):
             return False
         self._of_worker[worker_id].discard((namespace, function_id))
         self._take_away(namespace, function_id, worker_id)
-        if self._observer is not None:
+        if self._looked_on():
             self._tell_of("unregister function", namespace, function_id, worker_id)
         return True
 

@@ -5,21 +5,37 @@ The core works the same with nobody looking on; then it pays one look at an attr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, MailboxFull, Ref, ask, handles
+from iii_actors.clock import Clock
 from iii_actors.core.spans import Attributes
 
 if TYPE_CHECKING:
     from iii_actors.core.tracing import Tracer
 
-__all__ = ["Noticed", "Observe", "Observed", "Observing", "ReadGauges", "TelemetryFrame"]
+__all__ = [
+    "Happened",
+    "Lookout",
+    "Noticed",
+    "Observe",
+    "Observed",
+    "Observing",
+    "ReadGauges",
+    "RecordsWait",
+    "TelemetryFrame",
+    "Waiting",
+]
+
+
+_Record = TypeVar("_Record")
 
 
 class Noticed(NamedTuple):
-    """To whoever looks on: something about who is there has changed, or somebody was looked for in vain."""
+    """What is told to a lookout: something about who is there has changed, or somebody was looked for in vain."""
 
     operation: str
     """In the words of the span's name: ``register function``, ``look-up miss``."""
@@ -35,10 +51,100 @@ class Noticed(NamedTuple):
     lasted_s: float = 0.0
 
 
-class Observe(NamedTuple):
-    """Asked of a registry: from now on tell this actor of changes (:class:`Noticed`); None: tell nobody."""
+class Happened(NamedTuple):
+    """Something that a registry has noticed."""
 
-    observer: Ref | None
+    at: float
+    """Seconds since the epoch."""
+    noticed: Noticed
+
+
+class RecordsWait(NamedTuple):
+    """To whoever records: something is there to be taken; told once until it is."""
+
+
+class Waiting(Generic[_Record]):
+    """What waits for whoever records. Any thread adds, one takes.
+
+    Records are not told one by one, as a message costs several times what adding here does, and every request and every
+    registration pays it.
+
+    :param most: records; what comes while so many wait is dropped and counted.
+    """
+
+    __slots__ = ("_known", "_most", "_records", "dropped", "over", "sink")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._records: deque[_Record] = deque()
+        self._known = False
+        """Whether it has been told that something waits."""
+        self.dropped = 0
+        self.sink: Ref | None = None
+        """Told :class:`RecordsWait`."""
+        self.over = False
+        """Whether there is nobody any more to take them."""
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def add(self, record: _Record) -> None:
+        if len(self._records) >= self._most:
+            self.dropped += 1
+            return
+        self._records.append(record)
+        if not self._known and self.sink is not None:
+            self._known = True
+            try:
+                self.sink.tell(RecordsWait())
+            except (ActorDeadError, MailboxFull):
+                self.over = True
+
+    def take(self) -> list[_Record]:
+        """Return all that wait."""
+        self._known = False  # first: what is added from now on is told again
+        take = self._records.popleft
+        return [take() for _ in range(len(self._records))]
+
+
+class Lookout:
+    """What the registries tell of what they notice. Any thread; of a storm only so much per second is taken down.
+
+    :param waiting: where it goes.
+    :param per_second: changes and misses; the others are counted.
+    """
+
+    __slots__ = ("_clock", "_in_second", "_per_second", "_second", "dropped", "misses", "waiting")
+
+    def __init__(self, clock: Clock, waiting: Waiting[Happened], per_second: int) -> None:
+        self._clock = clock
+        self.waiting = waiting
+        self._per_second = per_second
+        self._second = -1
+        self._in_second = 0
+        self.dropped = 0
+        self.misses = 0
+        """Calls of functions that are not there; all are counted."""
+
+    def wants(self) -> bool:
+        """Return whether there is room for one more in this second; ask before anything is made for it."""
+        second = int(self._clock.monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > self._per_second:
+            self.dropped += 1
+            return False
+        return True
+
+    def note(self, noticed: Noticed) -> None:
+        self.waiting.add(Happened(self._clock.now(), noticed))
+
+
+class Observe(NamedTuple):
+    """Asked of a registry: from now on tell this one of changes (:class:`Noticed`); None: tell nobody."""
+
+    lookout: Lookout | None
 
 
 class TelemetryFrame(NamedTuple):
@@ -56,19 +162,19 @@ class ReadGauges(NamedTuple):
 class Observed(LightActor):
     """A registry that can be looked on."""
 
-    _observer: Ref | None = None
+    _lookout: Lookout | None = None
 
     @handles(Observe)
     def observe(self, request: Observe) -> None:
-        self._observer = request.observer
+        self._lookout = request.lookout
+
+    def _looked_on(self) -> bool:
+        """Return whether :meth:`_notice` is wanted now; ask first, so that nothing is made for nobody."""
+        return self._lookout is not None and self._lookout.wants()
 
     def _notice(self, noticed: Noticed) -> None:
-        """Tell whoever looks on; look at ``_observer`` first, so that nothing is made for nobody."""
-        if self._observer is not None:
-            try:
-                self._observer.tell(noticed)
-            except (ActorDeadError, MailboxFull):
-                self._observer = None
+        if self._lookout is not None:
+            self._lookout.note(noticed)
 
 
 class Observing:

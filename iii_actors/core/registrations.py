@@ -6,10 +6,11 @@ Runs on the connection's own thread (or on the one that replays what waited for 
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 import pykka
 
-from iii_actors.actor import ask
+from iii_actors.actor import Ref, ask
 from iii_actors.core.external import ExternalProvider, FindExternal
 from iii_actors.core.messages import (
     Binding,
@@ -30,7 +31,7 @@ from iii_actors.core.refs import Core
 from iii_actors.errors import EngineError, InvalidNamespace, TriggerRegistrationFailed
 from iii_actors.wire import messages as wire
 
-__all__ = ["BUFFERED", "Registrations", "bind", "check_namespaces", "unbind"]
+__all__ = ["BUFFERED", "Elsewhere", "Registrations", "bind", "check_namespaces", "unbind"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,12 @@ BUFFERED = (
     wire.RegisterService,
 )
 """What waits until the connection's namespace is known (core.md §3.2)."""
+
+
+class Elsewhere(NamedTuple):
+    """What a provider without a thread answers if there is something to wait for: ask that one."""
+
+    ref: Ref
 
 
 class Registrations:
@@ -153,7 +160,7 @@ def bind(core: Core, request: RegisterTrigger) -> bool:
     binding: Binding | None = ask(core.triggers, request)
     if binding is not None and binding.provider.in_process:
         try:
-            ask(binding.provider.ref, BindTrigger(binding.trigger))
+            _ask_provider(binding.provider.ref, BindTrigger(binding.trigger))
         except EngineError as error:
             raise TriggerRegistrationFailed(error.message) from None
         except (pykka.ActorDeadError, pykka.Timeout):
@@ -162,11 +169,17 @@ def bind(core: Core, request: RegisterTrigger) -> bool:
     return binding is not None
 
 
+def _ask_provider(ref: Ref, request: BindTrigger | UnbindTrigger) -> None:
+    answer = ask(ref, request)
+    if isinstance(answer, Elsewhere):
+        ask(answer.ref, request)
+
+
 def unbind(core: Core, trigger_id: str) -> bool:
     """Undo a binding, live or parked; returns whether there was one. May wait; raises ``EngineError`` on refusal."""
     found = ask(core.triggers, UnregisterTrigger(trigger_id))
     if not isinstance(found, Binding):
         return bool(found)
-    ask(found.provider.ref, UnbindTrigger(found.trigger, final=True))
+    _ask_provider(found.provider.ref, UnbindTrigger(found.trigger, final=True))
     ask(core.triggers, UnregisterTrigger(trigger_id, released=True))
     return True

@@ -7,16 +7,14 @@ Context). A span is told to whoever records it once it has ended, and only if it
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
-from pykka import ActorDeadError
 
 from iii_actors import __version__
-from iii_actors.actor import MailboxFull, Ref
 from iii_actors.clock import Clock
+from iii_actors.core.observing import Waiting
 from iii_actors.core.spans import Attributes, StoredSpan, exception_event, redacted
 from iii_actors.wire import messages as wire
 from iii_actors.wire.trace import baggage_entries, valid_traceparent
@@ -27,10 +25,8 @@ __all__ = [
     "PRODUCER",
     "SCOPE",
     "SERVER",
-    "EndedSpans",
     "Parent",
     "Span",
-    "SpansWait",
     "Tracer",
     "new_span_id",
     "new_trace_id",
@@ -162,53 +158,10 @@ class Span(Struct, gc=False):
         )
 
 
-class SpansWait(NamedTuple):
-    """To whoever records: there are spans to be taken; told once until they are."""
-
-
-class EndedSpans:
-    """Spans that have ended and wait for whoever records. Any thread adds, one takes.
-
-    They are not told one by one, as a message costs several times what adding here does, and every request pays it.
-
-    :param most: spans; what ends while so many wait is dropped and counted.
-    """
-
-    __slots__ = ("_most", "_waiting", "dropped", "known")
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: deque[Span] = deque()
-        self.dropped = 0
-        self.known = False
-        """Whether it has been told that they wait."""
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, span: Span) -> bool:
-        """Add a span; True: somebody is to be told."""
-        if len(self._waiting) >= self._most:
-            self.dropped += 1
-            return False
-        self._waiting.append(span)
-        if self.known:
-            return False
-        self.known = True
-        return True
-
-    def take(self) -> list[Span]:
-        """Return all that wait."""
-        self.known = False  # first: what is added from now on is told again
-        take = self._waiting.popleft
-        return [take() for _ in range(len(self._waiting))]
-
-
 class Tracer:
     """Makes spans. Any thread; nothing waits.
 
-    :param ended: where spans go that have ended.
-    :param sink: told :class:`SpansWait`.
+    :param waiting: where spans go that have ended.
     :param sample: decides at the beginning of each span.
     :param service_name: whose spans they are.
     :param builtins: also trace calls of built-in functions that come without a trace.
@@ -217,8 +170,7 @@ class Tracer:
     def __init__(
         self,
         clock: Clock,
-        ended: EndedSpans,
-        sink: Ref,
+        waiting: Waiting[Span],
         sample: Sample,
         *,
         service_name: str = SCOPE,
@@ -229,8 +181,7 @@ class Tracer:
         self.monotonic = clock.monotonic
         self.sample = sample
         self.builtins = builtins
-        self._add = ended.add
-        self._sink = sink
+        self._waiting = waiting
 
     def begin(
         self,
@@ -254,11 +205,9 @@ class Tracer:
 
     def record(self, span: Span) -> None:
         """Pass on a span that has ended; when the engine stops, nobody takes it any more."""
-        if self._add(span):
-            try:
-                self._sink.tell(SpansWait())
-            except (ActorDeadError, MailboxFull):
-                self.sample = _never
+        self._waiting.add(span)
+        if self._waiting.over:
+            self.sample = _never
 
 
 def _never(_name: str, _trace_id: str, _parent: bool | None) -> bool:

@@ -130,7 +130,7 @@ class Triggers(Observed):
         self._wake_waiting(key)
         if namespace != DEFAULT_NAMESPACE:
             self._bring_home(key)
-        if self._observer is not None:
+        if self._looked_on():
             where = (("iii.trigger.type", definition.id), ("iii.namespace", namespace))
             self._notice(Noticed("register trigger type", definition.id, provider.worker_id, where))
 
@@ -188,7 +188,7 @@ class Triggers(Observed):
         self._forget(trigger.id)
         if owner is not None:
             owned.add(trigger.id)
-        if self._observer is not None:
+        if self._looked_on():
             self._tell_of("register trigger", trigger, "parked" if key is None else "live")
         if key is None or provider is None:
             self._park(trigger)
@@ -218,7 +218,7 @@ class Triggers(Observed):
             self._withdraw(trigger)
         gone = trigger or self._parked.get(request.trigger_id)
         self._forget(request.trigger_id)
-        if gone is not None and self._observer is not None:
+        if gone is not None and self._looked_on():
             self._tell_of("unregister trigger", gone, "gone")
         return found
 

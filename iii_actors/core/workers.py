@@ -150,7 +150,7 @@ class Workers(Observed):
         self._records[request.worker_id] = record
         self._seats[request.worker_id] = _Seat(request.reattach_token, request.eviction)
         self._joined += 1
-        if self._observer is not None:
+        if self._looked_on():
             peer = (("network.peer.address", request.ip_address or ""),)
             self._notice(Noticed("connect worker", request.worker_id, request.worker_id, peer))
         return record
@@ -159,7 +159,7 @@ class Workers(Observed):
     def describe(self, request: Describe) -> wire.RegistrationRejected | None:
         """Claim the name, then store what the worker says of itself; a conflict changes nothing."""
         rejected = self._describe(request)
-        if self._observer is not None:
+        if self._looked_on():
             worker_id, namespace, details = request
             told = (("iii.worker.name", details.name or ""), ("iii.namespace", namespace))
             code = rejected.code if rejected is not None else None
@@ -211,7 +211,7 @@ class Workers(Observed):
         self._release(request.worker_id)
         self._left += 1
         since = self._leaving.pop(request.worker_id, None)
-        if self._observer is not None:
+        if self._looked_on():
             lasted = self._clock.monotonic() - since if since is not None else 0.0
             self._notice(Noticed("clean up worker", request.worker_id, request.worker_id, lasted_s=lasted))
         self._tell("worker_disconnected", request.worker_id)

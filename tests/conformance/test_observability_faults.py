@@ -160,7 +160,7 @@ def test_too_many_metric_names_are_refused_and_counted(monkeypatch):
 
 
 def test_a_storm_of_misses_makes_so_many_spans_and_no_more(monkeypatch):
-    monkeypatch.setattr("iii_actors.builtin.observability.intake.DISCOVERY_SPANS_PER_S", 5)
+    monkeypatch.setattr("iii_actors.builtin.observability.worker.DISCOVERY_SPANS_PER_S", 5)
     with observed(ManualClock()) as (_, peer):
         for n in range(20):
             with pytest.raises(CallFailed):

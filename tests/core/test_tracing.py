@@ -4,27 +4,21 @@ import re
 
 import pytest
 
-from iii_actors.actor import LightActor, handles
 from iii_actors.clock import ManualClock
-from iii_actors.core.tracing import SERVER, EndedSpans, SpansWait, Tracer, new_span_id, new_trace_id, parent_of
+from iii_actors.core.observing import Waiting
+from iii_actors.core.tracing import SERVER, Tracer, new_span_id, new_trace_id, parent_of
 from iii_actors.wire.messages import ErrorBody
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
-class Sink(LightActor):
+class Sink:
     def __init__(self):
-        super().__init__()
-        self.ended = EndedSpans(3)
-        self.told = 0
-
-    @handles(SpansWait)
-    def note(self, _):
-        self.told += 1
+        self.waiting = Waiting(10)
 
     @property
     def spans(self):
-        return [span.stored() for span in self.ended.take()]
+        return [span.stored() for span in self.waiting.take()]
 
 
 def always(name, trace_id, parent):
@@ -32,9 +26,9 @@ def always(name, trace_id, parent):
 
 
 @pytest.fixture
-def stage(start):
+def stage():
     sink, clock = Sink(), ManualClock()
-    return clock, sink, Tracer(clock, sink.ended, start(sink), always, service_name="mine")
+    return clock, sink, Tracer(clock, sink.waiting, always, service_name="mine")
 
 
 @pytest.mark.parametrize(
@@ -99,25 +93,6 @@ def test_what_is_not_sampled_is_told_to_children_and_not_recorded(stage):
 
 def test_when_nobody_records_any_more(stage):
     _, sink, tracer = stage
-    sink.actor_ref.stop()
+    sink.waiting.over = True
     tracer.begin("n").end()
     assert not tracer.begin("n").sampled
-
-
-def test_that_spans_wait_is_said_once_until_they_are_taken(stage):
-    _, sink, tracer = stage
-    tracer.begin("a").end()
-    tracer.begin("b").end()
-    assert sink.told == 1
-    assert [one.name for one in sink.spans] == ["a", "b"]
-    tracer.begin("c").end()
-    assert sink.told == 2
-
-
-def test_what_does_not_fit_is_dropped_and_counted(stage):
-    _, sink, tracer = stage
-    for name in "abcd":
-        tracer.begin(name).end()
-    assert (sink.ended.dropped, [one.name for one in sink.spans]) == (1, ["a", "b", "c"])
-    tracer.begin("e").end()
-    assert [one.name for one in sink.spans] == ["e"], "there is room again"

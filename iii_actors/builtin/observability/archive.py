@@ -22,7 +22,7 @@ from iii_actors.builtin.observability.console import Console
 from iii_actors.builtin.observability.engine_records import EngineRecords, without_ansi
 from iii_actors.builtin.observability.functions import Functions
 from iii_actors.builtin.observability.gauges import figures_in
-from iii_actors.builtin.observability.intake import Happened, Item, LineLogged, Ready, Take, Taken
+from iii_actors.builtin.observability.intake import Item, LineLogged, Ready, Take, Taken
 from iii_actors.builtin.observability.metric_store import MetricStore
 from iii_actors.builtin.observability.records import (
     StoredLog,
@@ -36,7 +36,7 @@ from iii_actors.builtin.observability.timed_store import TimedStore
 from iii_actors.clock import Timer
 from iii_actors.config.observability import ObservabilitySettings
 from iii_actors.core.messages import Forward
-from iii_actors.core.observing import TelemetryFrame
+from iii_actors.core.observing import Happened, TelemetryFrame
 from iii_actors.core.refs import Core
 from iii_actors.core.spans import StoredSpan
 from iii_actors.core.tracing import Span

@@ -7,9 +7,10 @@ import re
 from typing import Any, Final, NamedTuple
 
 from iii_actors import __version__
-from iii_actors.builtin.observability.intake import Happened, LineLogged
+from iii_actors.builtin.observability.intake import LineLogged
 from iii_actors.builtin.observability.records import StoredLog
 from iii_actors.config.observability import ObservabilitySettings
+from iii_actors.core.observing import Happened
 from iii_actors.core.spans import Attributes, StoredSpan, exception_event
 from iii_actors.core.tracing import INTERNAL, SCOPE, new_span_id, new_trace_id, parent_of
 from iii_actors.wire.messages import ErrorBody

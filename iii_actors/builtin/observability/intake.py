@@ -7,21 +7,19 @@ counted: recording never holds anybody up.
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, MailboxFull, Ref, handles
 from iii_actors.clock import Clock, Timer
-from iii_actors.core.observing import Noticed, TelemetryFrame
-from iii_actors.core.tracing import EndedSpans, Span, SpansWait
-from iii_actors.limits import DISCOVERY_SPANS_PER_S, INTAKE_BATCH, INTAKE_BYTES, INTAKE_DELAY_MS, INTAKE_ITEMS
+from iii_actors.core.observing import Happened, Lookout, RecordsWait, TelemetryFrame, Waiting
+from iii_actors.core.tracing import Span
+from iii_actors.limits import INTAKE_BATCH, INTAKE_BYTES, INTAKE_DELAY_MS, INTAKE_ITEMS
 
-__all__ = ["Happened", "Intake", "Item", "LineLogged", "ReadIntake", "Ready", "Take", "Taken"]
+__all__ = ["Intake", "Item", "LineLogged", "ReadIntake", "Ready", "Take", "Taken"]
 
 logger = logging.getLogger(__name__)
-
-LOOK_UP_MISS: Final = "look-up miss"
 
 
 class LineLogged(NamedTuple):
@@ -35,14 +33,6 @@ class LineLogged(NamedTuple):
     """The logger's name."""
     message: str
     fields: dict[str, Any]
-
-
-class Happened(NamedTuple):
-    """Something that a registry has noticed."""
-
-    at: float
-    """Seconds since the epoch."""
-    noticed: Noticed
 
 
 Item = Span | Happened | LineLogged | TelemetryFrame
@@ -74,44 +64,24 @@ class Intake(LightActor):
     """Gathers what happens and gives it to the archive.
 
     :param archive: told :class:`Ready`.
-    :param ended: the engine's spans, which come this way.
-    :param discovery: make spans of discovery too; misses are counted in any case.
+    :param spans: where the engine's own spans wait.
+    :param lookout: what the registries notice waits there.
     """
 
-    def __init__(self, clock: Clock, archive: Ref, ended: EndedSpans, *, discovery: bool) -> None:
+    def __init__(self, clock: Clock, archive: Ref, spans: Waiting[Span], lookout: Lookout) -> None:
         super().__init__()
         self._clock = clock
         self._archive = archive
-        self._ended = ended
-        self._discovery = discovery
+        self._spans = spans
+        self._lookout = lookout
         self._items: list[Item] = []
         self._bytes = 0
         self._called = False
         self._timer: Timer | None = None
         self._dropped: dict[str, int] = {}
-        self._misses = 0
-        self._second = -1
-        self._in_second = 0
 
-    @handles(SpansWait)
-    def spans_wait(self, _: SpansWait) -> None:
-        self._wait()
-
-    @handles(Noticed)
-    def notice(self, noticed: Noticed) -> None:
-        """A miss is counted always; of a storm of changes only so many per second become spans."""
-        if noticed.operation == LOOK_UP_MISS:
-            self._misses += 1
-        if not self._discovery:
-            return
-        second = int(self._clock.monotonic())
-        if second != self._second:
-            self._second, self._in_second = second, 0
-        self._in_second += 1
-        if self._in_second > DISCOVERY_SPANS_PER_S or len(self._items) >= INTAKE_ITEMS:
-            self._drop("discovery")
-            return
-        self._items.append(Happened(self._clock.now(), noticed))
+    @handles(RecordsWait)
+    def records_wait(self, _: RecordsWait) -> None:
         self._wait()
 
     @handles(LineLogged)
@@ -135,28 +105,30 @@ class Intake(LightActor):
     @handles(Take)
     def take(self, _: Take) -> Taken:
         items, self._items = self._items, []
-        items += self._ended.take()
+        items += self._spans.take()
+        items += self._lookout.waiting.take()
         self._bytes = 0
         self._called = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return Taken(items, self._all_dropped(), self._misses)
+        return Taken(items, self._all_dropped(), self._lookout.misses)
 
     @handles(ReadIntake)
     def read(self, _: ReadIntake) -> Taken:
-        return Taken([], self._all_dropped(), self._misses)
+        return Taken([], self._all_dropped(), self._lookout.misses)
 
     @handles(Ready)
     def due(self, _: Ready) -> None:
         """The time that spans wait is over."""
         self._timer = None
-        if self._items or self._ended:
+        if self._items or self._spans or self._lookout.waiting:
             self._call()
 
     def _all_dropped(self) -> dict[str, int]:
-        spans = self._ended.dropped
-        return {**self._dropped, "spans": spans} if spans else dict(self._dropped)
+        lookout = self._lookout
+        late = {"spans": self._spans.dropped, "discovery": lookout.dropped + lookout.waiting.dropped}
+        return {**self._dropped, **{kind: count for kind, count in late.items() if count}}
 
     def _drop(self, kind: str) -> None:
         self._dropped[kind] = self._dropped.get(kind, 0) + 1

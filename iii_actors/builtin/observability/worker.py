@@ -28,11 +28,11 @@ from iii_actors.builtin.observability.sampling import Sampler
 from iii_actors.builtin.schemas import schema_of
 from iii_actors.config.observability import ObservabilitySettings, PrometheusSettings
 from iii_actors.config.settings import Settings
-from iii_actors.core.observing import Observe
+from iii_actors.core.observing import Lookout, Observe, Waiting
 from iii_actors.core.tallies import Count
-from iii_actors.core.tracing import EndedSpans, Tracer
+from iii_actors.core.tracing import Span, Tracer
 from iii_actors.errors import ConfigError
-from iii_actors.limits import CLOSE_WAIT_S, INTAKE_ITEMS
+from iii_actors.limits import CLOSE_WAIT_S, DISCOVERY_SPANS_PER_S, INTAKE_ITEMS
 
 if TYPE_CHECKING:
     from iii_actors.builtin.observability.otlp_export import Export
@@ -91,8 +91,10 @@ class Observability(Builtin):
             exports = Exports(spans.offer if spans else None, logs.offer if logs else None, export.dropped)
         archive = Archive(core, settings, self.id, gauges, exports)
         self._archive = self._run(archive)
-        ended = EndedSpans(INTAKE_ITEMS)
-        intake = self._intake = self._run(Intake(core.clock, self._archive, ended, discovery=settings.enabled))
+        ended: Waiting[Span] = Waiting(INTAKE_ITEMS)
+        lookout = Lookout(core.clock, Waiting(INTAKE_ITEMS), DISCOVERY_SPANS_PER_S)
+        intake = self._intake = self._run(Intake(core.clock, self._archive, ended, lookout))
+        ended.sink = lookout.waiting.sink = intake
         self._refs.append(gauges)
         archive.intake = intake
         for offer in archive.offers:
@@ -105,18 +107,17 @@ class Observability(Builtin):
         if settings.prometheus is not None:
             self._prometheus = self._metrics_port(settings.prometheus, archive)
         if settings.enabled:
-            self._look_on(ended, intake, gauges)
+            self._look_on(ended, lookout, intake, gauges)
             self.register_trigger_type(self._archive, LOG, _LOG, schema_of(LogConfig), schema_of(LogEvent))
             self.register_trigger_type(self._archive, TRACE, _TRACE, schema_of(TraceConfig), schema_of(TraceEvent))
 
-    def _look_on(self, ended: EndedSpans, intake: Ref, gauges: Ref) -> None:
+    def _look_on(self, ended: Waiting[Span], lookout: Lookout, intake: Ref, gauges: Ref) -> None:
         """Have everything told to the intake."""
         core, observing = self.core, self.core.observing
         builtins = os.environ.get(_TRACE_BUILTINS) == "1"
         tracer = Tracer(
             core.clock,
             ended,
-            intake,
             Sampler(self.settings, core.clock.monotonic),
             service_name=self.settings.service_name,
             builtins=builtins,
@@ -124,7 +125,7 @@ class Observability(Builtin):
         observing.intake, observing.gauges, observing.tracer = intake, gauges, tracer
         ask(core.invocations, Count(core.clock.monotonic, tracer, calls=self.settings.metrics_enabled))
         for registry in (core.functions, core.workers, core.triggers):
-            ask(registry, Observe(intake))
+            ask(registry, Observe(lookout))
 
     def _exporting(self) -> Export | None:
         """Return what exports, if anything is to be; the packages for it are loaded only then."""

@@ -1,25 +1,19 @@
-"""The provider of the trigger type ``subscribe``: makes subscriptions, and lets the bus know (pubsub.md §3, §6)."""
+"""Makes subscriptions where a bus is to know of them (pubsub.md §3, §6)."""
 
 from __future__ import annotations
 
-import logging
-from typing import Any, Final, NamedTuple
-
-import msgspec
-from msgspec import Struct
+from typing import NamedTuple
 
 from iii_actors.actor import Ref, ask, handles
 from iii_actors.builtin.base import Desk
-from iii_actors.builtin.calls import condition_of
 from iii_actors.builtin.pubsub import messages
 from iii_actors.builtin.pubsub.bus import Bus
 from iii_actors.builtin.pubsub.messages import Subscribe, Unsubscribe, UseBus
+from iii_actors.builtin.pubsub.wanted import topic_of
 from iii_actors.core.refs import Core
 from iii_actors.core.triggers import Trigger
 
 __all__ = ["ChangeBus", "SubscriptionDesk"]
-
-logger = logging.getLogger(__name__)
 
 
 class ChangeBus(NamedTuple):
@@ -31,15 +25,10 @@ class ChangeBus(NamedTuple):
     bus: Bus | None
 
 
-class _Config(Struct):
-    topic: Any = None
-
-
-_config: Final = msgspec.json.Decoder(_Config)
-
-
 class SubscriptionDesk(Desk):
     """A thread of its own, for a bus may keep it waiting; a subscription is live when it has answered.
+
+    Topics send their askers here.
 
     :param topics: the :class:`~iii_actors.builtin.pubsub.topics.Topics`.
     :param bus: what messages go through; closed when the desk stops or gets another one. None: nothing.
@@ -53,24 +42,8 @@ class SubscriptionDesk(Desk):
 
     def bind(self, trigger: Trigger) -> None:
         """Subscribe; a binding without a topic is taken, and never fires (pubsub.md §3)."""
-        topic = _topic(trigger)
-        if topic is None:
-            logger.warning(
-                "Trigger %s (subscribe, function %s) names no topic and will never fire: "
-                'its config should be {"topic": "<a name>"}',
-                trigger.id,
-                trigger.function_id,
-            )
-            left = ask(self._topics, Unsubscribe(trigger))
-        else:
-            if condition_of(trigger.config) is not None:
-                logger.warning(
-                    "Trigger %s (subscribe, function %s) names a condition; subscriptions have none, "
-                    "so the function is called for every message",
-                    trigger.id,
-                    trigger.function_id,
-                )
-            left = ask(self._topics, Subscribe(topic, trigger))
+        topic = topic_of(trigger)
+        left = ask(self._topics, Unsubscribe(trigger) if topic is None else Subscribe(topic, trigger))
         if self._bus is not None:
             self._bus.leave(left)
             if topic is not None:
@@ -94,11 +67,3 @@ class SubscriptionDesk(Desk):
     def on_stop(self) -> None:
         if self._bus is not None:
             self._bus.close()
-
-
-def _topic(trigger: Trigger) -> str | None:
-    try:
-        topic = _config.decode(trigger.config).topic
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    return topic if isinstance(topic, str) and topic else None

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from msgspec import Raw
 
+from iii_actors.actor import Ref
 from iii_actors.builtin.pubsub.bus import Bus
 from iii_actors.core.triggers import Trigger
 
-__all__ = ["Arrived", "Subscribe", "Topics", "Unsubscribe", "UseBus"]
+__all__ = ["Arrived", "SendAskers", "Subscribe", "Topics", "Unsubscribe", "UseBus"]
 
 
 class Subscribe(NamedTuple):
@@ -36,6 +37,12 @@ class UseBus(NamedTuple):
     """Asked of topics: what is published goes through this bus; None: straight to the subscriptions."""
 
     bus: Bus | None
+
+
+class SendAskers(NamedTuple):
+    """Asked of topics: from now on bindings are made at this desk, which may wait for the bus."""
+
+    desk: Ref
 
 
 class Arrived(NamedTuple):

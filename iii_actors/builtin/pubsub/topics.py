@@ -1,25 +1,31 @@
-"""Topics: who is called for which, and the function ``publish`` (pubsub.md §2, §4)."""
+"""Topics: the trigger type ``subscribe``, who is called for which, and ``publish`` (pubsub.md §2 to §4)."""
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
+from pykka import ActorDeadError
 
 from iii_actors.actor import LightActor, Ref, handles
 from iii_actors.builtin.pubsub import messages
 from iii_actors.builtin.pubsub.bus import Bus
-from iii_actors.builtin.pubsub.messages import Arrived, Subscribe, Unsubscribe, UseBus
+from iii_actors.builtin.pubsub.messages import Arrived, SendAskers, Subscribe, Unsubscribe, UseBus
+from iii_actors.builtin.pubsub.wanted import topic_of
 from iii_actors.builtin.wording import invalid_type, missing_field
 from iii_actors.core.ids import invocation_id
-from iii_actors.core.messages import Answer, Forward, Invoke
+from iii_actors.core.messages import Answer, BindTrigger, Forward, Invoke, UnbindTrigger
 from iii_actors.core.outcome import wire_error
+from iii_actors.core.registrations import Elsewhere
 from iii_actors.core.triggers import Trigger
 from iii_actors.errors import DeserializationError, EngineError, InvocationError, TopicNotSet
 from iii_actors.wire import messages as wire
 
 __all__ = ["PUBLISH", "Topics"]
+
+logger = logging.getLogger(__name__)
 
 PUBLISH: Final = "publish"
 
@@ -53,8 +59,44 @@ class Topics(LightActor):
         self._topics: dict[str, dict[str, Trigger]] = {}
         self._topic_of: dict[str, str] = {}
         self._bus: Bus | None = None
+        self._desk: Ref | None = None
+        """Makes the bindings; None: nothing has to be waited for, so they are made here."""
 
     # --- subscriptions -----------------------------------------------------------------------------------------------
+
+    @handles(BindTrigger)
+    def bind(self, request: BindTrigger) -> Elsewhere | None:
+        """Subscribe, on the thread of whoever binds; a binding without a topic is taken, and never fires."""
+        if self._desk is not None:
+            return self._send_to(self._desk, request, asked=request.answer_to is None)
+        topic = topic_of(request.trigger)
+        if topic is None:
+            self.unsubscribe(Unsubscribe(request.trigger))
+        else:
+            self.subscribe(Subscribe(topic, request.trigger))
+        return None
+
+    @handles(UnbindTrigger)
+    def unbind(self, request: UnbindTrigger) -> Elsewhere | None:
+        if self._desk is not None:
+            return self._send_to(self._desk, request, asked=request.final)
+        self.unsubscribe(Unsubscribe(request.trigger))
+        return None
+
+    @staticmethod
+    def _send_to(desk: Ref, request: BindTrigger | UnbindTrigger, *, asked: bool) -> Elsewhere | None:
+        """Send an asker to the desk; what was only told is told there."""
+        if asked:
+            return Elsewhere(desk)
+        try:
+            desk.tell(request)
+        except ActorDeadError:
+            logger.debug("The engine is stopping")
+        return None
+
+    @handles(SendAskers)
+    def send_askers(self, request: SendAskers) -> None:
+        self._desk = request.desk
 
     @handles(Subscribe)
     def subscribe(self, request: Subscribe) -> list[str]:

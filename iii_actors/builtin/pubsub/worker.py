@@ -11,7 +11,7 @@ from iii_actors.actor import Ref, ask, launch
 from iii_actors.builtin.base import Builtin, BuiltinContext, FunctionSpec
 from iii_actors.builtin.pubsub.bus import Bus
 from iii_actors.builtin.pubsub.desk import ChangeBus, SubscriptionDesk
-from iii_actors.builtin.pubsub.messages import UseBus
+from iii_actors.builtin.pubsub.messages import SendAskers, UseBus
 from iii_actors.builtin.pubsub.topics import PUBLISH, Topics
 from iii_actors.config.adapters import RedisSettings
 from iii_actors.config.pubsub import PubSubSettings
@@ -68,10 +68,16 @@ class PubSub(Builtin):
         core = self.core
         topics = self._topics = launch(Topics(core.functions, core.invocations))
         self._bus = self._made(self._settings, topics)
-        ask(topics, UseBus(self._bus))
-        self._desk = launch(SubscriptionDesk(core, self.id, topics, self._bus))
+        if self._bus is not None:
+            ask(topics, UseBus(self._bus))
+            self._open_desk(topics, self._bus)
         self.register_function(topics, FunctionSpec(PUBLISH, "Publishes an event", _INPUT))
-        self.register_trigger_type(self._desk, "subscribe", "Subscribe to a topic", _CONFIG)
+        self.register_trigger_type(topics, "subscribe", "Subscribe to a topic", _CONFIG)
+
+    def _open_desk(self, topics: Ref, bus: Bus | None) -> Ref:
+        desk = self._desk = launch(SubscriptionDesk(self.core, self.id, topics, bus))
+        ask(topics, SendAskers(desk))
+        return desk
 
     def change(self, settings: Settings) -> bool:
         if not isinstance(settings, PubSubSettings):
@@ -86,10 +92,12 @@ class PubSub(Builtin):
         actor. Raises ``EngineError``, and then nothing has changed, if the new bus cannot be had. Settings that choose
         the same bus change nothing.
         """
-        if settings.adapter != self._settings.adapter and self._desk is not None and self._topics is not None:
+        if settings.adapter != self._settings.adapter and self._topics is not None:
             bus = self._made(settings, self._topics)
+            # Before the bus is told what to follow: no binding may pass it by.
+            desk = self._desk or self._open_desk(self._topics, None)
             try:
-                ask(self._desk, ChangeBus(bus))
+                ask(desk, ChangeBus(bus))
             except pykka.ActorDeadError:
                 if bus is not None:
                     bus.close()

@@ -8,9 +8,9 @@ from iii_actors import __version__
 from iii_actors.actor import launch
 from iii_actors.builtin.observability.capture import WORKER_LOG, Capture
 from iii_actors.builtin.observability.engine_records import EngineRecords, without_ansi
-from iii_actors.builtin.observability.intake import Happened, LineLogged
+from iii_actors.builtin.observability.intake import LineLogged
 from iii_actors.config.observability import ObservabilitySettings
-from iii_actors.core.observing import Noticed
+from iii_actors.core.observing import Happened, Noticed
 from tests.support.probe import Probe
 
 RECORDS = EngineRecords(ObservabilitySettings(service_name="mine"))

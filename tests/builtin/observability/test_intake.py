@@ -4,24 +4,37 @@ import pytest
 
 from iii_actors.actor import ask, launch
 from iii_actors.builtin.observability import intake as module
-from iii_actors.builtin.observability.intake import Happened, Intake, LineLogged, ReadIntake, Ready, Take
+from iii_actors.builtin.observability.intake import Intake, LineLogged, ReadIntake, Ready, Take
 from iii_actors.clock import ManualClock
-from iii_actors.core.observing import Noticed, TelemetryFrame
-from iii_actors.core.tracing import EndedSpans, Span, SpansWait
+from iii_actors.core.observing import Happened, Lookout, Noticed, TelemetryFrame, Waiting
+from iii_actors.core.tracing import Span
 from tests.support.probe import Probe
 
 SPAN = Span(None, "n", "internal", "t", "s", None, None, None, True, 0.0)
 LINE = LineLogged(1.0, 20, "t", "m", {})
 
 
+class Stage:
+    def __init__(self):
+        self.clock, self.archive = ManualClock(), Probe()
+        launch(self.archive)
+        self.spans, self.noticed = Waiting(2), Waiting(2)
+        self.lookout = Lookout(self.clock, self.noticed, 3)
+        self.intake = launch(Intake(self.clock, self.archive.actor_ref, self.spans, self.lookout))
+        self.spans.sink = self.noticed.sink = self.intake
+
+
 @pytest.fixture
-def stage():
-    clock, archive = ManualClock(), Probe()
-    launch(archive)
-    intake = launch(Intake(clock, archive.actor_ref, EndedSpans(0), discovery=True))
-    yield clock, archive, intake
-    intake.stop()
-    archive.actor_ref.stop()
+def made():
+    stage = Stage()
+    yield stage
+    stage.intake.stop()
+    stage.archive.actor_ref.stop()
+
+
+@pytest.fixture
+def stage(made):
+    return made.clock, made.archive, made.intake
 
 
 def test_lines_wait_for_company(stage):
@@ -36,20 +49,20 @@ def test_lines_wait_for_company(stage):
     assert archive.told == [Ready()], "there is nothing more"
 
 
-def test_spans_wait_where_they_have_ended(stage):
-    clock, archive, _ = stage
-    ended = EndedSpans(1)
-    intake = launch(Intake(clock, archive.actor_ref, ended, discovery=True))
-    assert ended.add(SPAN), "the first is said"
-    assert not ended.add(SPAN), "there is no room for it"
-    intake.tell(SpansWait())
-    assert archive.told == []
-    clock.advance(0.2)
-    assert archive.told == [Ready()]
-    assert ask(intake, Take()) == ([SPAN], {"spans": 1}, 0)
-    clock.advance(1)
-    assert archive.told == [Ready()], "there is nothing more"
-    intake.stop()
+def test_spans_and_what_was_noticed_wait_where_they_were_added(made):
+    noticed = Noticed("connect worker", "w", "w")
+    made.spans.add(SPAN)
+    made.lookout.note(noticed)
+    assert made.archive.told == []
+    at = made.clock.now()
+    made.clock.advance(0.2)
+    assert made.archive.told == [Ready()]
+    assert ask(made.intake, Take()) == ([SPAN, Happened(at, noticed)], {}, 0)
+    made.clock.advance(1)
+    assert made.archive.told == [Ready()], "there is nothing more"
+    made.spans.add(SPAN)
+    made.clock.advance(0.2)
+    assert made.archive.told == [Ready(), Ready()]
 
 
 def test_many_of_them_do_not_wait(stage, monkeypatch):
@@ -71,34 +84,24 @@ def test_telemetry_does_not_wait(stage):
     assert archive.told == [Ready(), Ready()]
 
 
-def test_what_does_not_fit_is_dropped_by_kind(stage, monkeypatch):
+def test_what_does_not_fit_is_dropped_by_kind(made, monkeypatch):
     monkeypatch.setattr(module, "INTAKE_ITEMS", 2)
     monkeypatch.setattr(module, "INTAKE_BYTES", 10)
-    _, _, intake = stage
+    intake = made.intake
     intake.tell(TelemetryFrame(b"OTLP123456"))
     intake.tell(TelemetryFrame(b"OTLP1"))
-    for item in (LINE, LINE, Noticed("connect worker", "w", "w")):
+    for item in (LINE, LINE):
         intake.tell(item)
-    assert ask(intake, ReadIntake()) == ([], {"telemetry": 1, "logs": 1, "discovery": 1}, 0)
-    assert len(ask(intake, Take()).items) == 2
+    for _ in range(3):
+        made.spans.add(SPAN)
+    for _ in range(4):
+        if made.lookout.wants():
+            made.lookout.note(Noticed("connect worker", "w", "w"))
+    made.lookout.misses += 1
+    assert ask(intake, ReadIntake()) == ([], {"telemetry": 1, "logs": 1, "spans": 1, "discovery": 2}, 1)
+    assert len(ask(intake, Take()).items) == 6
     intake.tell(TelemetryFrame(b"OTLP123456"))
     assert len(ask(intake, Take()).items) == 1, "there is room again"
-
-
-def test_misses_are_counted_even_where_there_are_no_spans_of_discovery(stage):
-    clock, archive, _ = stage
-    intake = launch(Intake(clock, archive.actor_ref, EndedSpans(0), discovery=False))
-    intake.tell(Noticed("look-up miss", "f", "w"))
-    intake.tell(Noticed("connect worker", "w", "w"))
-    assert ask(intake, Take()) == ([], {}, 1)
-    intake.stop()
-
-
-def test_what_was_noticed_gets_its_time(stage):
-    clock, _, intake = stage
-    noticed = Noticed("connect worker", "w", "w")
-    intake.tell(noticed)
-    assert ask(intake, Take()).items == [Happened(clock.now(), noticed)]
 
 
 def test_it_goes_on_without_an_archive(stage):

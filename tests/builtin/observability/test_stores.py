@@ -8,10 +8,11 @@ from iii_actors.builtin.observability.records import StoredMetric, size_of_ended
 from iii_actors.builtin.observability.span_store import SpanStore
 from iii_actors.builtin.observability.timed_store import TimedStore
 from iii_actors.clock import ManualClock
+from iii_actors.core.observing import Waiting
 from iii_actors.core.spans import StoredSpan
-from iii_actors.core.tracing import EndedSpans, Span, Tracer
+from iii_actors.core.tracing import Span, Tracer
 
-TRACER = Tracer(ManualClock(), EndedSpans(0), None, lambda *_: True)
+TRACER = Tracer(ManualClock(), Waiting(0), lambda *_: True)
 
 
 def span(trace_id="t", span_id="s", name="n", **members):

@@ -67,5 +67,5 @@ def test_switched_off_nothing_on_the_path_of_a_call_knows_of_it():
         core = engine.core
         assert (core.observing.intake, core.observing.tracer, core.observing.gauges) == (None, None, None)
         for ref in (core.functions, core.workers, core.triggers):
-            assert ref._actor_weakref()._observer is None
+            assert ref._actor_weakref()._lookout is None
         assert core.invocations._actor_weakref()._tallies is None

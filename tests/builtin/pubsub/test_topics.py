@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from iii_actors.actor import LightActor, ask, handles, launch
 from iii_actors.builtin.pubsub import messages
 from iii_actors.builtin.pubsub.bus import Bus
-from iii_actors.builtin.pubsub.messages import Arrived, Subscribe, Unsubscribe, UseBus
+from iii_actors.builtin.pubsub.messages import Arrived, SendAskers, Subscribe, Unsubscribe, UseBus
 from iii_actors.builtin.pubsub.topics import Topics
-from iii_actors.core.messages import Answer, Forward, Invoke
+from iii_actors.core.messages import Answer, BindTrigger, Forward, Invoke, UnbindTrigger
+from iii_actors.core.registrations import Elsewhere
 from iii_actors.wire import messages as wire
 from tests.support.probe import Probe, caller_of
 from tests.support.records import function, trigger
@@ -240,3 +241,32 @@ def test_with_a_bus_messages_go_to_it_and_come_from_it(topics, core):
     ask(topics, UseBus(None))
     publish(topics, b'{"topic":"t","data":5}')
     assert core.calls() == [("f", b"5")]
+
+
+def test_without_a_bus_bindings_are_made_here(topics):
+    bound = trigger("t", "subscribe", config={"topic": "a"})
+    assert ask(topics, BindTrigger(bound)) is None
+    assert ask(topics, messages.Topics()) == ["a"]
+    assert ask(topics, BindTrigger(trigger("t", "subscribe", config={}))) is None
+    assert ask(topics, messages.Topics()) == [], "one without a topic is taken, and never fires"
+    ask(topics, BindTrigger(bound))
+    assert ask(topics, UnbindTrigger(bound, final=True)) is None
+    assert ask(topics, messages.Topics()) == []
+
+
+def test_with_a_bus_whoever_asks_is_sent_to_the_desk_and_what_is_told_is_told_there(topics):
+    desk = Probe()
+    launch(desk)
+    ask(topics, SendAskers(desk.actor_ref))
+    bound = trigger("t", "subscribe", config={"topic": "a"})
+    assert ask(topics, BindTrigger(bound)) == Elsewhere(desk.actor_ref)
+    assert ask(topics, UnbindTrigger(bound, final=True)) == Elsewhere(desk.actor_ref)
+    assert desk.take() == []
+    told = [BindTrigger(bound, topics), UnbindTrigger(bound)]
+    for message in told:
+        topics.tell(message)
+    assert desk.take() == told
+    assert ask(topics, messages.Topics()) == []
+    desk.actor_ref.stop()
+    topics.tell(UnbindTrigger(bound))
+    assert ask(topics, messages.Topics()) == []
