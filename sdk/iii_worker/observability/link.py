@@ -52,22 +52,25 @@ OpenLink = Callable[[str, Mapping[str, str]], Link]
 """Opens a socket at a URL with HTTP headers, or raises :class:`LinkError`."""
 
 
-def open_link(url: str, headers: Mapping[str, str]) -> Link:
-    """Open a telemetry socket; takes at most ten seconds."""
+def open_link(url: str, headers: Mapping[str, str], ssl_context: ssl.SSLContext | None = None) -> Link:
+    """Open a telemetry socket; takes at most ten seconds.
+
+    :param ssl_context: for ``wss://``; None: the system's certificates are trusted.
+    """
     if urlsplit(url).scheme not in _PORTS:
         raise LinkError(f"{url}: the address must begin with ws:// or wss://")
     try:
-        return _WebSocket(url, headers)
+        return _WebSocket(url, headers, ssl_context)
     except (OSError, WebSocketException, ValueError) as error:
         raise LinkError(f"{url}: {error}") from error
 
 
 class _WebSocket:
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], ssl_context: ssl.SSLContext | None) -> None:
         deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._last_words = ""
         self._protocol = ClientProtocol(parse_uri(url))
-        self._socket = _dial(url)
+        self._socket = _dial(url, ssl_context)
         try:
             request = self._protocol.connect()
             for name, value in headers.items():
@@ -142,14 +145,15 @@ class _WebSocket:
         self._socket.close()
 
 
-def _dial(url: str) -> socket.socket:
+def _dial(url: str, ssl_context: ssl.SSLContext | None) -> socket.socket:
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
     dialled = socket.create_connection(address, HANDSHAKE_TIMEOUT_S)
     try:
         dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if parts.scheme == "wss":
-            return ssl.create_default_context().wrap_socket(dialled, server_hostname=parts.hostname)
+            context = ssl_context or ssl.create_default_context()
+            return context.wrap_socket(dialled, server_hostname=parts.hostname)
     except BaseException:
         dialled.close()
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Final
 
 from iii_worker import logger as logs
@@ -10,6 +11,7 @@ from iii_worker._types import ClientPort
 from iii_worker.limits import TELEMETRY_FLUSH_S
 from iii_worker.observability import pipeline
 from iii_worker.observability.config import otel_config_from
+from iii_worker.observability.link import open_link
 
 __all__ = ["WorkerSight"]
 
@@ -35,7 +37,9 @@ class WorkerSight:
             if self._running:
                 return
             self._running = True
-            self._telemetry = pipeline.start(self._config, self._client.address, self._client.headers)
+            client = self._client
+            connect = partial(open_link, ssl_context=client.options.ssl_context)
+            self._telemetry = pipeline.start(self._config, client.address, client.headers, connect=connect)
             if self._telemetry is not None and self._client.options.enable_metrics_reporting:
                 self._telemetry.add(self._identity)
             logs.attach(self._client)
