@@ -1,4 +1,4 @@
-"""A network that fails: a TCP proxy between a client and a server on this machine, which can be cut."""
+"""A network that fails: a TCP proxy between a client and a server on this machine, which can be cut, or go deaf."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Proxy:
         self._lock = threading.Lock()
         self._links: set[tuple[socket.socket, socket.socket]] = set()
         self._down = False
+        self._mute = False
         self._lose: tuple[bytes, bool] | None = None
+        self.connections = 0
+        """How many have been passed on so far."""
         self.cuts = threading.Semaphore(0)
         """Released at each cut made by ``lose_answer`` or ``lose_request``."""
         threading.Thread(target=self._accept, daemon=True).start()
@@ -46,8 +49,13 @@ class Proxy:
             _close(*pair)
 
     def mend(self) -> None:
+        """Let connections be made again, and what clients send pass."""
         with self._lock:
-            self._down = False
+            self._down = self._mute = False
+
+    def mute(self) -> None:
+        """Swallow what the clients send from now on: the server hears nothing, and they do not notice."""
+        self._mute = True
 
     def close(self) -> None:
         self.cut()
@@ -70,6 +78,7 @@ class Proxy:
                     _close(*pair)
                     continue
                 self._links.add(pair)
+                self.connections += 1
             doomed = threading.Event()
             threading.Thread(target=self._pass_on, args=(client, server, pair, doomed, True), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(server, client, pair, doomed, False), daemon=True).start()
@@ -93,7 +102,8 @@ class Proxy:
                 elif not asks and doomed.is_set():
                     self.cuts.release()
                     break
-                to.sendall(data)
+                if not (asks and self._mute):
+                    to.sendall(data)
         _close(*pair)
         with self._lock:
             self._links.discard(pair)

@@ -12,15 +12,15 @@ from iii_actors.brokers.job import QueueSpec
 from iii_actors.brokers.names import named_key
 from iii_actors.errors import ConfigError
 from tests.brokers.contract.lab import DEAD, WAIT_S, Lab, texts
-from tests.brokers.rabbit.cable import Cable
 from tests.brokers.rabbit.rig import by_hand, eventually
+from tests.support.tcp_proxy import proxy
 
 KEY = named_key("work")
 
 
 @pytest.fixture
 def cable(node):
-    with Cable(node.server.port) as made:
+    with proxy(node.server.port) as made:
         node.url = f"amqp://guest:guest@127.0.0.1:{made.port}/%2F"
         yield made
 
@@ -252,7 +252,7 @@ def test_a_queue_that_cannot_be_made_at_first_is_made_later(cable, node):
 
 
 def test_nobody_there(node):
-    with Cable(node.server.port) as nobody:
+    with proxy(node.server.port) as nobody:
         nobody.cut()
         node.url = f"amqp://guest:secret@127.0.0.1:{nobody.port}/%2F"
         with pytest.raises(ConfigError) as caught:
