@@ -80,6 +80,9 @@ class ListenerSettings(SocketSettings):
     """What each session may use."""
     reader: Literal["shared", "own"] = "shared"
     """``shared``: one thread reads all sockets; ``own``: each connection's thread reads its own."""
+    busy_wait_us: Annotated[int, Field(ge=0, le=limits.BUSY_WAIT_MAX_US)] = limits.BUSY_WAIT_US
+    """With the shared reader, microseconds: how long it looks for the next message before it sleeps, if one
+    follows the other."""
 
     @field_validator("tokens")
     @classmethod

@@ -35,6 +35,16 @@ FRAMES_PER_ROUND: Final = limit(
     "frames",
     "taken from one connection before the next has its turn: enough to write answers together, few enough to be fair",
 )
+BUSY_WAIT_US: Final = limit(
+    "BUSY_WAIT_US",
+    150,
+    "us",
+    "the shared reader looks again for so long before it sleeps, where one message follows the other: about what "
+    "waking a worker, and being woken by it, takes; calls one by one are faster by half",
+)
+BUSY_WAIT_MAX_US: Final = limit(
+    "BUSY_WAIT_MAX_US", 10_000, "us", "the longest that may be set: more than that is no moment, and heats the room"
+)
 ACTOR_BATCH: Final = limit(
     "ACTOR_BATCH",
     512,

@@ -50,6 +50,8 @@ class Listener(SocketServer):
         self._draining = False
         self._keepalive = Keepalive(core.clock, self.workers, options.ping_interval_s, options.ping_timeout_s)
         super().__init__(options, "iii-listener")
+        if options.reader == "shared":
+            poller.busy_wait(self, options.busy_wait_us / 1e6)
         policy = Policy.of(options)
         self._guard = Guard(core, policy) if policy is not None else None
 
@@ -75,6 +77,7 @@ class Listener(SocketServer):
 
     def end(self) -> None:
         """Stop what is no connection: the last that is said to it. Does not wait."""
+        self.poller.busy_wait(self, None)
         if self._guard is not None:
             self._guard.stop()
 

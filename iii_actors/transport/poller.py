@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from iii_actors.actor import Round
 from iii_actors.limits import FRAMES_PER_ROUND
+from iii_actors.transport.busy_wait import BusyWait, processors
 
 __all__ = ["HANG_UP", "READ", "WRITE", "Poller", "Watched"]
 
@@ -55,6 +56,8 @@ class Poller:
 
     def __init__(self, name: str) -> None:
         self._readiness = select.epoll() if hasattr(select, "epoll") else _Selector()
+        self._wait = BusyWait(self._readiness.poll)
+        self._busy_waits: dict[object, float] = {}
         self._held = HANG_UP if hasattr(select, "epoll") else 0
         """What a held socket is watched for."""
         self._owners: dict[int, Watched] = {}
@@ -85,6 +88,18 @@ class Poller:
         for end in (self._wake_in, self._wake_out):
             end.close()
         self._readiness.close()
+
+    def busy_wait(self, wisher: object, seconds: float | None) -> None:
+        """Look for so long before sleeping; the longest wish counts, None takes one back. Any thread.
+
+        Not where there is one processor only: whoever is waited for needs it.
+        """
+        with self._changing:
+            if seconds is None:
+                self._busy_waits.pop(wisher, None)
+            else:
+                self._busy_waits[wisher] = seconds
+            self._wait.seconds = max(self._busy_waits.values(), default=0.0) if processors() > 1 else 0.0
 
     # --- from any thread ---------------------------------------------------------------------------------------------
 
@@ -179,11 +194,11 @@ class Poller:
     # --- on the poller's thread --------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        poll, owners = self._readiness.poll, self._owners
+        wait, owners = self._wait, self._owners
         wake_up = self._wake_in.fileno()
         one_round = Round()
         while not self._stopped:
-            events = poll()
+            events = wait()
             frames = 0
             with self._in_round, one_round:
                 for descriptor, event in events:
@@ -229,10 +244,10 @@ class _Selector:
     def unregister(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)
 
-    def poll(self) -> list[tuple[int, int]]:
+    def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
         return [
             (key.fd, (READ if mask & selectors.EVENT_READ else 0) | (WRITE if mask & selectors.EVENT_WRITE else 0))
-            for key, mask in self._selector.select()
+            for key, mask in self._selector.select(timeout)
         ]
 
     def close(self) -> None:
