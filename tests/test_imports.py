@@ -19,16 +19,18 @@ MAY_IMPORT = {
     "clock": {"errors", "limits"},
     "errors": {"limits"},
     "watching": {"limits"},
+    "processors": set(),
     "actor": {"clock", "errors", "limits"},
     "config": {"errors", "limits"},
     "wire": {"errors", "limits"},
     "access": FOUNDATION | {"config", "wire"},
     "core": FOUNDATION | {"access", "wire"},
-    "transport": FOUNDATION | {"access", "config", "core", "wire"},
+    "transport": FOUNDATION | {"access", "config", "core", "processors", "wire"},
     "remote": FOUNDATION,
     "storage": FOUNDATION | {"config", "remote"},
     "brokers": FOUNDATION | {"config", "storage"},
-    "builtin": FOUNDATION | {"access", "brokers", "config", "core", "remote", "storage", "watching", "wire"},
+    "builtin": FOUNDATION
+    | {"access", "brokers", "config", "core", "remote", "processors", "storage", "watching", "wire"},
 }
 """Room to the rooms it may import, beside itself. `engine` and `cli` put the house together and may import all."""
 KNOW_ALL = {"__init__", "__main__", "engine", "cli"}

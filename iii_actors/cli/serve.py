@@ -15,6 +15,7 @@ from iii_actors import __version__, config, limits, logs
 from iii_actors.cli.arguments import Parser, folder, port, seconds
 from iii_actors.cli.following import Follower
 from iii_actors.cli.going_down import GoingDown, drain, watch_signals
+from iii_actors.cli.one_processor import OneProcessor
 from iii_actors.cli.reach import every_interface, loopback, place
 from iii_actors.cli.starting import quickly
 from iii_actors.config import ListenerSettings
@@ -61,6 +62,9 @@ def run(_command: str, arguments: list[str]) -> int:
     with quickly():
         engine.start()
     _tune_garbage_collection()
+    one_processor = OneProcessor()
+    if not options.any_processor:
+        one_processor.start()
     follower = _follower(options, engine)
     try:
         if observability.format == "default":
@@ -72,6 +76,7 @@ def run(_command: str, arguments: list[str]) -> int:
         drain(engine, going_down.deadline_s)
     finally:
         engine.stop(limits.SHUTDOWN_DEADLINE_S)
+        one_processor.stop()
     return 0
 
 
@@ -187,6 +192,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="keep state, streams and queues in files in this folder; with a settings file: the folder from which its "
         "relative paths of such files are taken",
+    )
+    parser.add_argument(
+        "--any-processor",
+        action="store_true",
+        help="let the system spread the engine's threads; by default they stay together while they take turns",
     )
     parser.add_argument("--no-reload", action="store_true", help="read the settings once; do not follow their file")
     parser.add_argument("--reader", choices=("shared", "own"), help="how sockets are read (shared)")

@@ -21,6 +21,13 @@ ACTORS_SHOWN: Final = limit(
     "actors",
     "lines for actors that are not idle after SIGUSR1: what is stuck is at the top, and the rest would scroll it away",
 )
+PROCESSOR_LOOK_S: Final = limit(
+    "PROCESSOR_LOOK_S",
+    0.25,
+    "s",
+    "how often a busy engine looks whether its threads are to be kept on one processor: a look costs some 0.2 ms",
+)
+PROCESSOR_IDLE_S: Final = limit("PROCESSOR_IDLE_S", 0.25, "s", "and one that has little to do: whether it still has")
 SETTINGS_QUIET_MS: Final = limit(
     "SETTINGS_QUIET_MS",
     500,

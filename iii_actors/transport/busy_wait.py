@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ["BusyWait", "Poll", "processors"]
+__all__ = ["BusyWait", "Poll"]
+
+_give_way: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
 Events = list[tuple[int, int]]
 """Descriptors and what happened to each."""
@@ -19,18 +21,13 @@ class Poll(Protocol):
     def __call__(self, timeout: float | None = None, /) -> Events: ...
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class BusyWait:
     """Waits for events. One thread's.
 
     Where two talk by turns, one message at a time, the next comes a moment after the last, and most of that moment is
     what it takes to wake whoever sleeps. So after a wait that was short and brought one event, the next begins by
     looking, for at most :attr:`seconds`; a look in vain is the last until a wait was short again. An engine that is
-    idle sleeps, and one that has much to do does not wait at all.
+    idle sleeps, and one that has much to do does not wait at all. Whoever else wants the processor gets it meanwhile.
     """
 
     __slots__ = ("_again", "_now", "_poll", "seconds")
@@ -53,6 +50,7 @@ class BusyWait:
             until = began + seconds
             events = poll(0)
             while not events and now() < until:
+                _give_way()
                 events = poll(0)
         if not events:
             events = poll()

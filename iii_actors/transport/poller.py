@@ -14,9 +14,10 @@ import threading
 from collections import deque
 from typing import Final, Protocol
 
+from iii_actors import processors
 from iii_actors.actor import Round
 from iii_actors.limits import FRAMES_PER_ROUND
-from iii_actors.transport.busy_wait import BusyWait, processors
+from iii_actors.transport.busy_wait import BusyWait
 
 __all__ = ["HANG_UP", "READ", "WRITE", "Poller", "Watched"]
 
@@ -99,7 +100,7 @@ class Poller:
                 self._busy_waits.pop(wisher, None)
             else:
                 self._busy_waits[wisher] = seconds
-            self._wait.seconds = max(self._busy_waits.values(), default=0.0) if processors() > 1 else 0.0
+            self._wait.seconds = max(self._busy_waits.values(), default=0.0) if processors.count() > 1 else 0.0
 
     # --- from any thread ---------------------------------------------------------------------------------------------
 

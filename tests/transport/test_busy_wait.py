@@ -1,10 +1,9 @@
 """When it sleeps, and when it looks again: with a clock and a system that do as told."""
 
-import os
-
 import pytest
 
-from iii_actors.transport.busy_wait import BusyWait, processors
+from iii_actors import processors
+from iii_actors.transport.busy_wait import BusyWait
 from iii_actors.transport.poller import Poller
 
 ONE, TWO = [(5, 1)], [(5, 1), (6, 1)]
@@ -78,19 +77,13 @@ def test_the_longest_wish_counts_and_may_be_taken_back(monkeypatch):
     poller = Poller("test-reader")
     poller.busy_wait("a", 0.1)
     poller.busy_wait("b", 0.2)
-    assert poller._wait.seconds == (0.2 if processors() > 1 else 0)
-    monkeypatch.setattr("iii_actors.transport.poller.processors", lambda: 1)
+    assert poller._wait.seconds == (0.2 if processors.count() > 1 else 0)
+    monkeypatch.setattr("iii_actors.processors.count", lambda: 1)
     poller.busy_wait("b", 0.2)
     assert poller._wait.seconds == 0, "whoever is waited for needs the only processor"
-    monkeypatch.setattr("iii_actors.transport.poller.processors", lambda: 2)
+    monkeypatch.setattr("iii_actors.processors.count", lambda: 2)
     poller.busy_wait("b", None)
     assert poller._wait.seconds == 0.1
     poller.busy_wait("a", None)
     assert poller._wait.seconds == 0
     poller.stop()
-
-
-def test_how_many_processors_there_are(monkeypatch):
-    assert processors() >= 1
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert processors() == (os.cpu_count() or 1)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from enum import Enum
 
+from iii_actors import processors
 from iii_actors.limits import EXEC_STOP_S
 
 __all__ = ["Pipeline"]
@@ -61,9 +62,10 @@ class Pipeline:
         """Run the commands; returns what somebody wants to happen next."""
         for number, command in enumerate(self._commands, start=1):
             try:
-                process = subprocess.Popen(  # noqa: S603 - the operator's own commands
-                    ["/bin/sh", "-c", command], env={**os.environ, **self._environ}, start_new_session=True
-                )
+                with processors.anywhere():
+                    process = subprocess.Popen(  # noqa: S603 - the operator's own commands
+                        ["/bin/sh", "-c", command], env={**os.environ, **self._environ}, start_new_session=True
+                    )
             except OSError as error:
                 logger.error("%r cannot be run: %s", command, error.strerror)  # noqa: TRY400 - no fault of ours
                 break
