@@ -114,7 +114,7 @@ def test_log_lines_reach_the_engine(pair, caplog):
 
     def handler(data):
         write("low stock", {"left": 3})
-        callee.call("engine::functions::list", {})  # the line went before this on the same connection
+        callee.call("engine::logs::list", {})  # the line went before this, to the same actor
         return True
 
     callee.register_function("stock::take", handler)
