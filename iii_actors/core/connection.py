@@ -88,7 +88,8 @@ class Connection(Writer):
         if traceparent is not None or baggage is not None:
             if not call.function_id.startswith(RESERVED_PREFIX):
                 baggage = forwarded_baggage(baggage, call.function_id)
-            traceparent = valid_traceparent(traceparent)
+            if not invoke.internal:
+                traceparent = valid_traceparent(traceparent)
         metadata = call.metadata
         if metadata is not wire.ABSENT and not wire.present(metadata):
             metadata = wire.ABSENT

@@ -46,7 +46,7 @@ class Invoke(Struct, frozen=True, gc=False):
     caller: Caller | None
     """None for calls that the engine itself makes."""
     internal: bool = False
-    """An engine-internal call: a missing function is worded without hint (core.md §7.6)."""
+    """An engine-internal call: a missing function is worded without hint (core.md §7.6); its trace context is valid."""
     context: Any = None
     """What the maker of the call wants to find again in its :class:`Completed`."""
 

@@ -214,17 +214,20 @@ class Archive(Desk):
         except ActorDeadError:
             return
         spans: list[StoredSpan] = []
+        ended: list[Span] = []
         as_they_come = not self._trace_bindings.bound and self.exports.spans is None
         for item in taken.items:
             try:
-                if as_they_come and type(item) is Span and item.error is None and not item.baggage:
-                    if self.spans is not None and not self.spans.put(item, TELEMETRY_RECORD_BYTES):
-                        self.drop("too_large")
+                if type(item) is Span and item.error is None and not item.baggage and as_they_come:
+                    ended.append(item)
                 else:
                     self._keep(item, spans)
             except Exception:
                 logger.exception("A record could not be kept")
         self._keep_spans(spans)
+        if self.spans is not None:
+            for _ in range(self.spans.put(ended, TELEMETRY_RECORD_BYTES)):
+                self.drop("too_large")
 
     def _keep(self, item: Item, spans: list[StoredSpan]) -> None:
         if isinstance(item, Span):

@@ -108,10 +108,14 @@ def size_of_span(span: StoredSpan) -> int:
 
 
 def size_of_ended(span: Span) -> int:
-    """Return the size of one of the engine's own spans before it is made into a record."""
+    """Return the size of one of the engine's own spans before it is made into a record.
+
+    Attributes that go with something told are those of all spans of one kind, and so shared.
+    """
     told = span.told
-    size = _OBJECT + len(span.name) + _pairs(span.attributes)
-    return size + _ITEM * len(told) + sum(map(len, told)) if told else size
+    if told:
+        return _OBJECT + _ITEM * len(told) + sum(map(len, told))
+    return _OBJECT + len(span.name) + _pairs(span.attributes)
 
 
 def size_of_log(log: StoredLog) -> int:

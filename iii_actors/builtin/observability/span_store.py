@@ -49,17 +49,20 @@ class SpanStore:
         self._settle()
         return (span for span, _ in self._spans.values())
 
-    def put(self, span: Span, most_bytes: int) -> bool:
-        """Keep one of the engine's own spans as it came; False: its size is above ``most_bytes``."""
-        size = size_of_ended(span)
-        if size > most_bytes:
-            return False
-        self._ended.append(span)
-        self._sizes.append(size)
-        self.bytes += size
-        if self.bytes > self._most_bytes or len(self._spans) + len(self._ended) > self.most:
-            self.trim()
-        return True
+    def put(self, spans: Iterable[Span], most_bytes: int) -> int:
+        """Keep some of the engine's own spans as they came; returns how many not: of a size above ``most_bytes``."""
+        add, add_size = self._ended.append, self._sizes.append
+        too_large = 0
+        for span in spans:
+            size = size_of_ended(span)
+            if size > most_bytes:
+                too_large += 1
+                continue
+            add(span)
+            add_size(size)
+            self.bytes += size
+        self.trim()
+        return too_large
 
     def _settle(self) -> None:
         """Make records of what was kept as it came."""

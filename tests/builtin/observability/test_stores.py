@@ -81,28 +81,28 @@ def test_the_engine_s_own_become_records_when_somebody_looks():
     store = SpanStore(2)
     store.add(span(span_id="1", name="a"), 0.0)
     for n in range(3):
-        assert store.put(ended(f"e{n}", f"{n}"), 1_000_000)
+        assert store.put([ended(f"e{n}", f"{n}")], 1_000_000) == 0
     assert (len(store), store.evicted) == (2, 2), "the oldest go, records or not"
     assert names(store) == ["e1", "e2"]
     assert store.bytes == sum(map(size_of_span, store))
-    assert store.put(ended("e3", "3"), 1_000_000)
+    assert store.put([ended("e3", "3")], 1_000_000) == 0
     assert [one.name for one in store.trace("t")] == ["e2", "e3"]
-    store.put(ended("e4", "4"), 1_000_000)
+    store.put([ended("e4", "4")], 1_000_000)
     store.clear()
     assert (len(store), store.bytes, names(store)) == (0, 0, [])
 
 
 def test_one_that_is_too_large_is_not_taken():
     store = SpanStore(2)
-    assert not store.put(ended("x" * 100), size_of_span(span()))
-    assert (len(store), store.bytes) == (0, 0)
+    assert store.put([ended("x" * 100), ended()], size_of_ended(ended())) == 1
+    assert (len(store), store.bytes) == (1, size_of_ended(ended()))
 
 
 def test_what_has_not_become_a_record_goes_by_its_size_too():
     one = size_of_ended(ended(span_id="1"))
     store = SpanStore(100, most_bytes=3 * one + 1)
     for n in range(5):
-        store.put(ended(span_id=str(n)), one)
+        store.put([ended(span_id=str(n))], one)
     assert (len(store), store.bytes, store.evicted) == (3, 3 * one, 2)
     assert store.bytes <= 3 * one + 1
     assert {one.span_id for one in store} <= {"2", "3", "4"}, "records are larger"
@@ -113,7 +113,7 @@ def test_whatever_comes_the_books_are_right(steps):
     store = SpanStore(4)
     for now, (trace_id, span_id, pending, length) in enumerate(steps):
         if length > 20:
-            store.put(ended("e", f"e{now}"), 1_000_000)
+            store.put([ended("e", f"e{now}")], 1_000_000)
             assert len(store) <= 4
         store.add(span(trace_id, span_id, "x" * length, pending=pending), float(now))
         if length == 7:
