@@ -204,10 +204,14 @@ class Calls:
             with self._lock:
                 self._outbox.clear()
         for pending in self._pending.take_all(link):
-            own = errors.again(error)
-            if isinstance(own, InvocationError):
-                own.function_id, own.invocation_id = pending.function_id, pending.invocation_id
-            pending.settle(None, own)
+            self._settle(pending, error)
+
+    @staticmethod
+    def _settle(pending: Pending, error: Exception) -> None:
+        own = errors.again(error)
+        if isinstance(own, InvocationError):
+            own.function_id, own.invocation_id = pending.function_id, pending.invocation_id
+        pending.settle(None, own)
 
     def _submit(self, waiting: Waiting, pending: Pending | None, deadline: float) -> None:
         while True:
@@ -217,18 +221,25 @@ class Calls:
                     return
                 continue
             if pending is not None:
+                pending.leaving = True
                 pending.link = link
             try:
                 link.send(waiting.payload, deadline)
             except Unsendable as error:
                 if link.gone is None:
                     raise InvocationError(errors.CONNECTION_LOST, str(error)) from None
+                # It has not left, so it may wait for the next connection.
                 self.wire.not_open(link)
                 if pending is not None:
                     pending.link = None
+                    pending.leaving = False
                     if pending.done:
                         return
                 continue
+            if pending is not None:
+                pending.leaving = False
+                if link.gone is not None and self._pending.take(pending.invocation_id) is not None:
+                    self._settle(pending, self._final or InvocationError(errors.CONNECTION_LOST, _LOST))
             return
 
     def _keep(self, waiting: Waiting, pending: Pending | None) -> bool:

@@ -26,13 +26,15 @@ def new_invocation_id() -> str:
 class Pending:
     """A call that waits for its answer. One thread waits; any thread settles it, once (see :class:`PendingCalls`)."""
 
-    __slots__ = ("_signal", "done", "error", "function_id", "invocation_id", "leading", "link", "result")
+    __slots__ = ("_signal", "done", "error", "function_id", "invocation_id", "leading", "leaving", "link", "result")
 
     def __init__(self, function_id: str, invocation_id: str) -> None:
         self.function_id = function_id
         self.invocation_id = invocation_id
         self.link: Link | None = None
         """The connection it was sent on; None while it waits for one."""
+        self.leaving = False
+        """It is being sent: if the connection ends now, only its sender knows whether it has left."""
         self.leading = False
         """Its thread reads the socket itself, and has to be kicked rather than signalled."""
         self.done = False
@@ -89,7 +91,7 @@ class PendingCalls:
         return self._calls.pop(invocation_id, None)
 
     def take_all(self, link: Link | None = None) -> list[Pending]:
-        """Take out all calls, or those that were sent on one connection."""
+        """Take out all calls, or those that were sent on one connection; a sender answers for its own."""
         waiting = list(self._calls.values())
-        chosen = [pending for pending in waiting if link is None or pending.link is link]
+        chosen = [one for one in waiting if link is None or (one.link is link and not one.leaving)]
         return [pending for pending in chosen if self.take(pending.invocation_id) is not None]

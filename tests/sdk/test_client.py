@@ -13,6 +13,7 @@ import pytest
 
 import iii_worker
 from iii_worker import ForkedError, InvocationError
+from iii_worker.link import Link
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,6 +220,43 @@ def test_an_interrupted_call_leaves_the_client_usable(engine):
     """
     output, _ = run_script(script, engine.url).communicate(timeout=30)
     assert output == "interrupted\nstill here 0\n"
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["had not left", "had left"])
+def test_a_connection_that_ends_while_a_call_is_sent(fake, make_client, monkeypatch, left):
+    """What has not left waits for the next connection; of what has nobody knows whether it was done."""
+    worker = make_client(fake.url)
+    fake.accept()
+    ended, send, end = threading.Event(), Link.send, worker.calls.ended
+
+    def send_and_fail(link, payload, deadline=None):
+        if b'"echo"' not in payload or ended.is_set():
+            return send(link, payload, deadline)
+        if left:
+            send(link, payload, deadline)
+        link.fail("cut")
+        assert ended.wait(10)
+        return None if left else send(link, payload, deadline)
+
+    def note(link):
+        end(link)
+        if link is not None and link.gone == "cut":
+            ended.set()
+
+    monkeypatch.setattr(Link, "send", send_and_fail)
+    monkeypatch.setattr(worker.calls, "ended", note)
+    future = []
+    thread = threading.Thread(target=lambda: future.append(worker.call_async("echo", timeout=10)))
+    thread.start()
+    peer = fake.accept()
+    thread.join(10)
+    if left:
+        with pytest.raises(InvocationError, match="CONNECTION_LOST"):
+            future[0].result(10)
+    else:
+        peer.answer(peer.next("invokefunction", function_id="echo"), "still here")
+        assert future[0].result(10) == "still here"
+    assert len(worker.calls) == 0
 
 
 def test_futures_may_be_cancelled_and_call_back_on_a_thread_that_may_call(fake, make_client):

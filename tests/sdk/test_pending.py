@@ -52,5 +52,8 @@ def test_those_of_one_connection_may_be_taken_out():
         pending = Pending("f", str(number))
         pending.link = link
         calls.add(pending)
+    leaving = Pending("f", "4")
+    leaving.link, leaving.leaving = here, True
+    calls.add(leaving)
     assert [pending.invocation_id for pending in calls.take_all(here)] == ["0", "3"]
-    assert [pending.invocation_id for pending in calls.take_all()] == ["1", "2"]
+    assert [pending.invocation_id for pending in calls.take_all()] == ["1", "2", "4"]
