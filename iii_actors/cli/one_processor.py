@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _ALONE: Final = frozenset({"iii-reader", "iii-http"})
 """The threads that may do nearly everything by themselves."""
+_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+"""In which the system counts processor time, per second."""
 _IDLE: Final = 0.05
 _BY_ITSELF: Final = (0.9, 0.95)
 """What share of the work one thread does that is left alone: to begin keeping together, and to end it."""
@@ -88,7 +91,7 @@ class OneProcessor:
         except (OSError, ValueError, IndexError) as error:
             logger.debug("The engine's threads are left to the system: %s", error)
         finally:
-            if self._kept is not None:
+            with suppress(OSError):
                 self._keep(None)
 
     def _look_on(self) -> None:
@@ -112,8 +115,8 @@ class OneProcessor:
 
     def _keep(self, processor: int | None) -> None:
         if processor != self._kept:
+            self._kept = processor  # first: if only some threads can be had, they are let go again
             processors.keep_to(processor)
-            self._kept = processor
             logger.debug("The engine's threads run on %s", "any processor" if processor is None else processor)
 
 
@@ -139,10 +142,8 @@ def _busy() -> dict[int, float]:
             if not line.startswith("cpu"):
                 break
             name, user, nice, system, _, _, irq, softirq, *more = line.split()
-            if int(name[3:]) in processors.allowed():
+            number = int(name[3:])
+            if number in processors.allowed():
                 steal = int(more[0]) if more else 0
-                found[int(name[3:])] = (int(user) + int(nice) + int(system) + int(irq) + int(softirq) + steal) / _TICKS
+                found[number] = (int(user) + int(nice) + int(system) + int(irq) + int(softirq) + steal) / _TICKS
     return found
-
-
-_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

@@ -114,6 +114,22 @@ def test_two_threads_that_take_turns_are_kept_on_one(free, monkeypatch):
     assert kept[-1] is None, "they are let go in the end"
 
 
+@several
+def test_if_only_some_threads_can_be_had_they_are_let_go(monkeypatch):
+    asked = []
+
+    def refuse(processor):
+        asked.append(processor)
+        raise PermissionError(1, "not yours")
+
+    monkeypatch.setattr(processors, "keep_to", refuse)
+    keeper = OneProcessor()
+    monkeypatch.setattr(keeper, "_look_on", lambda: keeper._keep(0))
+    keeper.start()
+    keeper.stop()
+    assert asked == [0, None]
+
+
 def test_where_nothing_can_be_chosen_nothing_is_started(monkeypatch):
     monkeypatch.setattr(processors, "allowed", lambda: frozenset({0}))
     before = threading.active_count()

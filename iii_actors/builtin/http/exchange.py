@@ -140,9 +140,10 @@ class Exchange:
     async def _answer(self) -> Reply | Stream:
         front, route, scope = self._front, self._route, self._sender.scope
         headers = header_map(scope["headers"])
-        traceparent = valid_traceparent(headers.get("traceparent"))
         tracer = front.observing.tracer
-        if tracer is not None:
+        if tracer is None:
+            traceparent = valid_traceparent(headers.get("traceparent"))
+        else:
             self._headers = headers
             self._span = tracing.begin(tracer, route.traced, headers)
             traceparent = self._span.traceparent

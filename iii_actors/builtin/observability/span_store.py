@@ -69,8 +69,9 @@ class SpanStore:
         ended = self._ended
         while ended:
             self.bytes -= self._sizes.popleft()
-            span = ended.popleft().stored()
-            self._keep((span.trace_id or "", span.span_id or ""), span, size_of_span(span))
+            span = ended.popleft()
+            record = span.stored()
+            self._keep((span.trace_id, span.span_id), record, size_of_span(record))
         self.trim()
 
     def add(self, span: StoredSpan, now: float, size: int | None = None) -> None:
